@@ -1,0 +1,1 @@
+"""Ordered topics between controllers and invokers: the port, and its adapters."""

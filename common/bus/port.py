@@ -1,0 +1,72 @@
+"""What the platform expects of a message bus.
+
+Delivery is at least once: a consumer tolerates repeats. A message that was sent with `durable`
+survives the death of every process; after a restart it is delivered again until it is settled, and
+the delivery says whether it had been started, so that nothing runs twice behind a user's back.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol, TypeAlias
+
+from common.errors import BriskError
+from common.message.activation import ActivationMessage
+from common.message.completion import Completion
+from common.message.topics import Topic
+
+Message: TypeAlias = ActivationMessage | Completion
+
+
+class BusUnavailable(BriskError):
+    """The message bus cannot take messages right now. Try again in a few seconds."""
+
+
+class Delivery(Protocol):
+    """One message in a consumer's hands. Settle it exactly once, whatever became of it."""
+
+    @property
+    def message(self) -> Message:
+        """What was sent."""
+        ...
+
+    @property
+    def was_started(self) -> bool:
+        """Whether an earlier delivery of it had been started; true only after a crash."""
+        ...
+
+    def start(self) -> None:
+        """Note that its work begins. On disk (not yet synced) when this returns."""
+        ...
+
+    def settle(self) -> None:
+        """Note that it is done for good: it is not delivered again. Idempotent."""
+        ...
+
+
+class Bus(Protocol):
+    """Ordered topics with one consumer group each."""
+
+    async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
+        """Hand *message* over; with *durable*, return only when it would survive a power cut.
+
+        Raises `BusUnavailable` when the topic is full or the bus is away.
+        """
+        ...
+
+    async def secure(self, message: ActivationMessage) -> None:
+        """Make a message that was sent without `durable` survive a power cut after all.
+
+        For a blocking call whose wait expired: its 202 is a promise. Harmless when it has ended.
+        Raises `BusUnavailable`.
+        """
+        ...
+
+    def receive(self, topic: Topic) -> AsyncIterator[Delivery]:
+        """Yield the messages of *topic* in order, until the bus is closed.
+
+        Nothing is taken before it is asked for: who does not ask, is not flooded.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop taking messages, flush what is durable, end every `receive`. Idempotent."""
+        ...

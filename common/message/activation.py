@@ -1,0 +1,37 @@
+"""The order to run one action once: from a controller to an invoker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from common.entity.names import QualifiedName
+from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationMessage:
+    """Everything an invoker needs beside the action's document, which it reads by *rev*."""
+
+    activation_id: ActivationId
+    transid: TransId
+    controller: ControllerId
+    """Who waits for the completion."""
+    namespace: Namespace
+    """Who invokes."""
+    subject: Subject
+    action: QualifiedName
+    rev: Rev
+    version: str
+    payload: bytes
+    """Compact JSON, an object or an array: bound parameters and the caller's, merged."""
+    init_env: Mapping[str, str] = field(default_factory=dict)
+    """Init parameters, as text; they reach only code that is loaded anew."""
+    received_ms: int
+    """When the request came in; `waitTime` counts from here."""
+    blocking: bool
+    api_key: str | None = None
+    """`uuid:key`, only for an action whose annotation `provide-api-key` asks for it."""
+    cause: ActivationId | None = None
+
+    def __repr__(self) -> str:
+        """Return what a log may show: no payload, no key."""
+        return f"<ActivationMessage {self.activation_id} {self.action} rev={self.rev}>"

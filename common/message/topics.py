@@ -1,0 +1,21 @@
+"""Names of topics from ids. Source: OpenWhisk's topics, so that operators find what they know."""
+
+from typing import Final, NewType
+
+from common.ids import ControllerId, InvokerId
+
+Topic = NewType("Topic", str)
+
+HEALTH: Final = Topic("health")
+CACHE_INVALIDATION: Final = Topic("cacheInvalidation")
+EVENTS: Final = Topic("events")
+
+
+def invoker(invoker_id: InvokerId) -> Topic:
+    """Return where *invoker_id* takes its activations from."""
+    return Topic(f"invoker{invoker_id}")
+
+
+def completed(controller_id: ControllerId) -> Topic:
+    """Return where *controller_id* hears of activations that ended."""
+    return Topic(f"completed{controller_id}")

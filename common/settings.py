@@ -1,0 +1,137 @@
+"""The settings of Brisk: one frozen tree, and the only reader of the environment.
+
+`BRISK_POOL__MEMORY_MB=4096` sets `pool.memory_mb`. A flag of a command beats the environment, the
+environment beats the default. The sentence under each field is what `docs/reference/settings.md`
+says of it.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class HttpSettings(_Group):
+    """Where the API is served."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. `0.0.0.0` is every network of this machine."""
+    port: int = Field(default=3233, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+    drain_s: float = Field(default=10.0, ge=0)
+    """How long a stopping platform waits for requests and activations that are under way."""
+
+
+class LimitSettings(_Group):
+    """Bounds of what an action may ask for. Source: OpenWhisk `reference.conf`."""
+
+    min_timeout_ms: int = Field(default=100, ge=1)
+    """The shortest time limit of an action."""
+    max_timeout_ms: int = Field(default=300_000, ge=1)
+    """The longest time limit of an action."""
+    min_memory_mb: int = Field(default=128, ge=1)
+    """The smallest memory limit of an action."""
+    max_memory_mb: int = Field(default=512, ge=1, le=2048)
+    """The largest memory limit of an action."""
+    min_logs_mb: int = Field(default=0, ge=0)
+    """The smallest log limit of an action."""
+    max_logs_mb: int = Field(default=10, ge=0)
+    """The largest log limit of an action."""
+    min_concurrency: int = Field(default=1, ge=1)
+    """The smallest number of activations that share a sandbox."""
+    max_concurrency: int = Field(default=1, ge=1, le=500)
+    """The largest number of activations that share a sandbox."""
+    max_code_bytes: int = Field(default=48 << 20, ge=1)
+    """The largest code of an action, as it is sent (an archive counts in base64)."""
+    max_parameters_bytes: int = Field(default=1 << 20, ge=1)
+    """The largest sum of an action's parameters, and of its annotations."""
+    max_payload_bytes: int = Field(default=1 << 20, ge=1)
+    """The largest body of an invocation, and the largest result."""
+    max_request_bytes: int = Field(default=50 << 20, ge=1)
+    """The largest body of any request."""
+    sequence_length: int = Field(default=50, ge=1)
+    """How many actions a sequence may have."""
+    blocking_wait_ms: int = Field(default=60_000, ge=1)
+    """How long a blocking invocation waits before it is answered with 202."""
+
+
+class ThrottleSettings(_Group):
+    """How much one namespace may ask for, unless its own limits say otherwise."""
+
+    invocations_per_minute: int = Field(default=10_000, ge=0)
+    """Invocations in any 60 seconds."""
+    firings_per_minute: int = Field(default=10_000, ge=0)
+    """Trigger firings in any 60 seconds."""
+    concurrent_invocations: int = Field(default=1_000, ge=0)
+    """Invocations under way at the same time."""
+
+
+class PoolSettings(_Group):
+    """How much of this host the sandboxes may use, and how long they stay."""
+
+    memory_mb: int = Field(default=2048, ge=128)
+    """Sum of the memory limits of all sandboxes, busy and idle."""
+    max_waiting: int = Field(default=2_000, ge=1)
+    """Activations that may wait for a sandbox; beyond that nothing is taken from the bus."""
+    idle_timeout_s: float = Field(default=600.0, gt=0)
+    """An idle sandbox older than this is removed. Raise it to trade memory for cold starts."""
+    pause_grace_s: float = Field(default=10.0, gt=0)
+    """A sandbox that has been idle for this long is paused until it is needed."""
+    stem_cells: int = Field(default=2, ge=0)
+    """Blank sandboxes kept ready for the default kind of this host, with the default memory."""
+    max_starts: int = Field(default=4, ge=1)
+    """Sandboxes that are being made at the same time."""
+
+
+class SandboxSettings(_Group):
+    """How code is kept apart from this host and from others."""
+
+    network: Literal["auto", "none", "host"] = "auto"
+    """What functions may reach. `auto`: this host's network while there is one namespace only."""
+    allow_unisolated: bool = False
+    """Run code although this host allows no namespaces. Only for code that you trust."""
+    pids: int = Field(default=128, ge=8)
+    """Processes and threads of one sandbox."""
+    tmp_mb: int = Field(default=64, ge=1)
+    """Size of a sandbox's `/tmp`; it counts against the memory of the sandbox."""
+
+
+class StoreSettings(_Group):
+    """How records reach the disk."""
+
+    flush_interval_ms: int = Field(default=5, ge=1)
+    """How long a record may wait for others to share its transaction."""
+    flush_records: int = Field(default=512, ge=1)
+    """How many records share a transaction at most."""
+    close_s: float = Field(default=10.0, gt=0)
+    """How long a stopping platform waits for its stores."""
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BRISK_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    data: Path | None = None
+    """The folder that holds all state of the embedded platform; None is `~/.local/share/brisk`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is written to the log, and everything graver."""
+    check_invariants: bool = False
+    """Verify the pool's sums after every step. Costs time that grows with the pool."""
+    http: HttpSettings = HttpSettings()
+    limits: LimitSettings = LimitSettings()
+    throttle: ThrottleSettings = ThrottleSettings()
+    pool: PoolSettings = PoolSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    store: StoreSettings = StoreSettings()

@@ -1,0 +1,1 @@
+"""Where documents, code and records are kept: the port, and its adapters."""

@@ -1,0 +1,1 @@
+"""Which invoker runs an activation, and who waits for it."""

@@ -1,0 +1,1 @@
+"""The part that keeps warm sandboxes and runs code in them."""

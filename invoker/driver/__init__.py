@@ -1,0 +1,1 @@
+"""What a sandbox is made of: the port, and one adapter for each kind of sandbox."""

@@ -1,0 +1,209 @@
+"""What the pool expects of a driver, and what a driver promises of its sandboxes.
+
+A sandbox is one isolated place that runs the code of one action of one namespace. It begins blank
+(a stem cell: the runtime is up, no code is loaded), is initialised once, and then runs activations
+one at a time. A driver *declares* what it can do on this host and reports every degradation with
+its remedy; nobody ever asks which driver it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Literal, Protocol, TypeAlias
+
+from common.errors import BriskError
+from common.ids import ContainerId
+
+Operation: TypeAlias = Literal["init", "run"]
+
+
+class Level(IntEnum):
+    """How strongly a sandbox is isolated; a higher level includes the lower ones."""
+
+    NONE = 0
+    """Another process of the same user: for code that the operator trusts."""
+    PROCESS = 1
+    """Resource limits, no new privileges, seccomp; the host's files and processes can be seen."""
+    NAMESPACES = 2
+    """Its own users, processes, files, network, and dropped capabilities."""
+    CONTAINER = 3
+
+
+class Network(StrEnum):
+    """What a sandbox may reach."""
+
+    NONE = "none"
+    HOST = "host"
+
+
+class Ability(StrEnum):
+    """What a driver may or may not be able to do on this host."""
+
+    MEMORY = "memory"
+    """The limit is enforced on all processes of a sandbox together."""
+    CPU = "cpu"
+    PIDS = "pids"
+    FREEZE = "freeze"
+    """`pause` stops every process of the sandbox."""
+    OOM_REPORT = "oom_report"
+    """A death by lack of memory is told apart from others."""
+    EXACT_LOGS = "exact_logs"
+    NETWORK_NONE = "network_none"
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """Something this host does not allow: for the operator, said once at start."""
+
+    what: str
+    """What is missing, in one clause."""
+    why: str
+    remedy: str
+    """What to do about it: a command or a setting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverReport:
+    """What a driver found on this host."""
+
+    driver: str
+    level: Level
+    abilities: frozenset[Ability]
+    kinds: Mapping[str, str]
+    """Kinds of the manifest that run here, each with what runs them: a path, an image."""
+    degradations: tuple[Degradation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSpec:
+    """What sandbox to make."""
+
+    container_id: ContainerId
+    kind: str
+    memory_mb: int
+    network: Network = Network.NONE
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Of the container, before any code is loaded: `__OW_API_HOST` and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The runtime answered.
+
+    status: as in HTTP; 200 is success.
+    body: at most the limit that was asked for; *size* is what it would have been, in bytes.
+    memory_exhausted: the runtime says that the code ran out of memory.
+    """
+
+    status: int
+    body: bytes
+    size: int
+    memory_exhausted: bool = False
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether *body* is only the head of the answer."""
+        return len(self.body) < self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """No answer came in time. The sandbox may still be busy: it is only good for `destroy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The sandbox ended, or broke the protocol, before it answered.
+
+    how: for the operator's log: `exit 1`, `signal 9`, `broken frame`.
+    """
+
+    how: str
+    memory_exhausted: bool = False
+
+
+Reply: TypeAlias = Answer | Expired | Died
+
+
+class Stream(IntEnum):
+    """Where a line was written to; the numbers are the descriptors."""
+
+    STDOUT = 1
+    STDERR = 2
+
+
+class LogSink(Protocol):
+    """Takes what a sandbox prints during one call."""
+
+    def write(self, stream: Stream, time_ns: int, text: bytes) -> None:
+        """Take one piece of output, as it was written; *time_ns* is Unix time."""
+        ...
+
+
+class CannotStart(BriskError):
+    """Failed to provision resources to run the action."""
+
+
+class Sandbox(Protocol):
+    """One sandbox. `call` is never entered twice at a time; `destroy` is allowed at any moment."""
+
+    @property
+    def container_id(self) -> ContainerId:
+        """The id that was asked for in the specification."""
+        ...
+
+    async def call(
+        self,
+        operation: Operation,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        answer_limit_bytes: int,
+        logs: LogSink,
+    ) -> Reply:
+        """Send the body of `/init` or `/run` and return what came of it; never raises for it.
+
+        When it returns, everything the activation and its children had written before the answer
+        has reached *logs*. After `Expired` or `Died` only `destroy` may follow. When cancelled,
+        likewise.
+        """
+        ...
+
+    async def wait_death(self) -> Died:
+        """Return when the sandbox has ended by itself; for a sandbox that is idle."""
+        ...
+
+    async def pause(self) -> None:
+        """Stop all its processes. A no-op where the driver cannot `Ability.FREEZE`."""
+        ...
+
+    async def resume(self) -> None:
+        """Let them go on."""
+        ...
+
+    async def destroy(self) -> None:
+        """End all its processes and remove what it left; within 5 s. Idempotent, never raises."""
+        ...
+
+
+class SandboxDriver(Protocol):
+    """Makes sandboxes. `probe` comes first, once; after `close` nothing of it is left."""
+
+    async def probe(self) -> DriverReport:
+        """Find out what this host allows; start nothing that stays."""
+        ...
+
+    async def reconcile(self) -> list[str]:
+        """Remove what a crashed predecessor with the same state folder left; return its names."""
+        ...
+
+    async def create(self, spec: SandboxSpec) -> Sandbox:
+        """Return a blank sandbox whose runtime is up and whose limits are in force.
+
+        Raises `CannotStart` with the reason as its cause. When cancelled, leaves nothing behind.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Destroy every sandbox. Idempotent."""
+        ...

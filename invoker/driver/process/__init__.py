@@ -1,0 +1,1 @@
+"""The default driver: processes of this host, each in namespaces of its own."""

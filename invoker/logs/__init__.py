@@ -1,0 +1,1 @@
+"""What an activation printed: collected, cut at its limit, and written as OpenWhisk writes it."""

@@ -1,0 +1,1 @@
+"""Which sandbox runs which activation: pure decisions, and the shell that obeys them."""
