@@ -1,0 +1,215 @@
+"""The pool's books: what every event makes of the sandboxes and of the calls that wait.
+
+All of it is decided here, and nothing is done here: `handle` takes an event and returns orders for
+the shell (`pool.py`). Taking a warm sandbox, giving it back, and joining the line are O(1), however
+many actions and sandboxes there are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from common.ids import ContainerId
+from invoker.pool import container as life
+from invoker.pool.container import Command, Container, Shape, State
+from invoker.pool.keepalive import Fate, FixedKeepAlive
+from invoker.pool.line import Line
+from invoker.pool.orders import (
+    Assign,
+    Destroy,
+    DrainAsked,
+    Event,
+    Happened,
+    Job,
+    JobArrived,
+    JobWithdrawn,
+    Order,
+    Refuse,
+    Start,
+    Suspend,
+    Ticked,
+)
+from invoker.pool.prewarm import missing
+from invoker.pool.scheduling import EvictFirst, Room, StartNow, grow
+from invoker.pool.shelf import Shelf
+
+
+class Books:
+    """The state of one pool. Owned by one shell."""
+
+    def __init__(
+        self,
+        *,
+        prefix: str,
+        capacity_mb: int,
+        max_starts: int,
+        keep_alive: FixedKeepAlive,
+        stem_cells: Mapping[Shape, int],
+    ) -> None:
+        """Open empty books.
+
+        prefix: begins the id of every sandbox, so that ids of two invokers differ.
+        """
+        self.shelf = Shelf(capacity_mb)
+        self.line = Line()
+        self.draining = False
+        self._prefix = prefix
+        self._made = 0
+        self._max_starts = max_starts
+        self._keep_alive = keep_alive
+        self._stem_cells = stem_cells
+
+    def __repr__(self) -> str:
+        """Return states and sums, as the log shows them."""
+        return f"<Books {self.shelf} {len(self.line)} waiting{' draining' * self.draining}>"
+
+    def check(self) -> None:
+        """Assert that every index and sum can be derived anew, and nothing is in two places."""
+        self.shelf.check()
+        self.line.check()
+        serving = {c.job for c in self.shelf.containers.values() if c.job}
+        assert not serving & set(self.line.jobs), "a call waits and is served"
+        for job in self.line.jobs.values():
+            assert self.shelf.warm(job.key) is None, f"{job} waits beside a free sandbox"
+            assert self.shelf.blank(job.shape) is None, f"{job} waits beside a blank sandbox"
+
+    def handle(self, event: Event) -> list[Order]:
+        """Enter *event* and return what is to be done, in order."""
+        match event:
+            case Happened(container_id, happening, at_s):
+                return self._happened(container_id, happening, at_s)
+            case JobArrived(job):
+                return self._arrived(job)
+            case JobWithdrawn(job_id):
+                self.line.leave(job_id)
+                return []
+            case Ticked(at_s):
+                return self._ticked(at_s)
+            case DrainAsked():
+                return self._drain()
+
+    def _arrived(self, job: Job) -> list[Order]:
+        if self.draining:
+            return [Refuse(job.id, "this invoker is stopping")]
+        if job.shape.memory_mb > self.shelf.capacity_mb:
+            return [Refuse(job.id, f"the pool has {self.shelf.capacity_mb} MB in all")]
+        if warm := self.shelf.warm(job.key):
+            return [self._assign(job, warm)]
+        if blank := self.shelf.blank(job.shape):
+            return [self._assign(job, blank), *self._restock()]
+        self.line.join(job)
+        return self._grow(job.shape)
+
+    def _happened(self, container_id: ContainerId, event: life.Event, at_s: float) -> list[Order]:
+        before = self.shelf.containers.get(container_id)
+        if before is None:
+            return []  # late news of a sandbox that is gone
+        after, command = life.step(before, event)
+        if after is before:
+            return []
+        if isinstance(event, life.JobDone):
+            after = replace(after, idle_since_s=at_s)
+        self.shelf.put(after)
+        if isinstance(event, life.JobDone) and not self.line and not self.draining:
+            return []  # the hot path: a warm sandbox waits for its next call
+        orders: list[Order] = []
+        if command is Command.SUSPEND:
+            orders.append(Suspend(container_id))
+        elif command is Command.DESTROY:
+            orders.append(Destroy(container_id))
+        if after.is_idle or after.state is State.BLANK:
+            orders += self._offer(after)
+        if isinstance(event, life.StartFailed):
+            return orders + self._give_up_one(before.shape) + self._grow_all()
+        return orders + self._grow_all() + self._restock()
+
+    def _ticked(self, at_s: float) -> list[Order]:
+        orders: list[Order] = []
+        for container_id in self.shelf.paused() + self.shelf.ready():
+            idle = self.shelf.containers[container_id]
+            is_paused = idle.state is State.PAUSED
+            fate = self._keep_alive.fate(at_s - idle.idle_since_s, is_paused=is_paused)
+            if fate is Fate.REMOVE:
+                orders += self._happened(container_id, life.RemoveAsked(), at_s)
+            elif fate is Fate.PAUSE:
+                orders += self._happened(container_id, life.GraceOver(), at_s)
+            elif not is_paused:
+                break  # the rest has been idle for less
+        return orders + self._restock()
+
+    def _drain(self) -> list[Order]:
+        self.draining = True
+        orders: list[Order] = []
+        for job_id in list(self.line.jobs):
+            self.line.leave(job_id)
+            orders.append(Refuse(job_id, "this invoker is stopping"))
+        return orders + [self._remove(victim) for victim in list(self.shelf.removable())]
+
+    def _assign(self, job: Job, container_id: ContainerId) -> Assign:
+        before = self.shelf.containers[container_id]
+        after, _ = life.step(before, life.JobTaken(job.id, job.key))
+        self.shelf.put(after)
+        return Assign(job.id, container_id, before.state)
+
+    def _offer(self, container: Container) -> list[Order]:
+        """Give a sandbox that has become free to whoever has waited longest for it."""
+        if self.draining:
+            return [self._remove(container.id)]
+        if container.key:
+            job = self.line.take_for_key(container.key)
+        else:
+            job = self.line.take_for_shape(container.shape)
+        return [self._assign(job, container.id)] if job else []
+
+    def _grow_all(self) -> list[Order]:
+        if not self.line:
+            return []
+        return [order for shape in self.line.shapes() for order in self._grow(shape)]
+
+    def _grow(self, shape: Shape) -> list[Order]:
+        """Begin as many sandboxes as calls of *shape* wait for, as far as there is room."""
+        orders: list[Order] = []
+        containers = self.shelf.containers
+        while self.shelf.starting[shape] < self.line.count(shape):
+            idle = ((i, containers[i].shape.memory_mb) for i in self.shelf.removable(keep=shape))
+            growth = grow(shape, self._room(), idle)
+            if isinstance(growth, StartNow):
+                orders.append(self._start(shape))
+                continue
+            if isinstance(growth, EvictFirst):
+                orders += [self._remove(victim) for victim in growth.victims]
+            break
+        return orders
+
+    def _restock(self) -> list[Order]:
+        """Make the stem cells that are missing, from what nobody waits for."""
+        if self.line or self.draining:
+            return []
+        shelf, room = self.shelf, self._room()
+        present = {shape: shelf.blanks(shape) + shelf.starting[shape] for shape in self._stem_cells}
+        wanted = missing(
+            self._stem_cells, present, free_mb=room.free_mb, free_starts=room.free_starts
+        )
+        return [self._start(shape) for shape in wanted]
+
+    def _start(self, shape: Shape) -> Start:
+        self._made += 1
+        container_id = ContainerId(f"{self._prefix}-{self._made}")
+        self.shelf.put(Container(id=container_id, shape=shape))
+        return Start(container_id, shape)
+
+    def _remove(self, container_id: ContainerId) -> Destroy:
+        after, _ = life.step(self.shelf.containers[container_id], life.RemoveAsked())
+        self.shelf.put(after)
+        return Destroy(container_id)
+
+    def _give_up_one(self, shape: Shape) -> list[Order]:
+        """Refuse the oldest call of *shape*: one call for each start that fails."""
+        job = self.line.take_for_shape(shape)
+        return [Refuse(job.id, "the sandbox could not be started")] if job else []
+
+    def _room(self) -> Room:
+        return Room(
+            free_mb=self.shelf.free_mb,
+            leaving_mb=self.shelf.leaving_mb,
+            free_starts=self._max_starts - self.shelf.starting.total(),
+        )

@@ -1,0 +1,153 @@
+"""The pool's invariants under histories that nobody would think of."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
+from invoker.pool import container as life
+from invoker.pool.books import Books
+from invoker.pool.container import ActionKey, Shape, State
+from invoker.pool.keepalive import FixedKeepAlive
+from invoker.pool.orders import (
+    Assign,
+    Destroy,
+    DrainAsked,
+    Event,
+    Happened,
+    Job,
+    JobArrived,
+    JobWithdrawn,
+    Refuse,
+    Start,
+    Suspend,
+    Ticked,
+)
+
+SHAPES = [Shape("python:3.11", 128), Shape("python:3.11", 512), Shape("nodejs:20", 256)]
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """Plays the shell: performs orders in any order, and lets the world misbehave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = Books(
+            prefix="c",
+            capacity_mb=1024,
+            max_starts=3,
+            keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
+            stem_cells={SHAPES[0]: 1},
+        )
+        self.now_s = 0.0
+        self.jobs = 0
+        self.open: dict[ActivationId, ContainerId | None] = {}
+        self.starting: list[ContainerId] = []
+        self.suspending: list[ContainerId] = []
+        self.removing: list[ContainerId] = []
+
+    def tell(self, event: Event) -> None:
+        for order in self.books.handle(event):
+            match order:
+                case Assign(job, container, _):
+                    assert self.open[job] is None, "a call was served twice"
+                    self.open[job] = container
+                case Refuse(job, _):
+                    assert self.open.pop(job, "?") is None, "a call was refused that was served"
+                case Start(container, _):
+                    self.starting.append(container)
+                case Suspend(container):
+                    self.suspending.append(container)
+                case Destroy(container):
+                    assert container not in self.removing, "a sandbox is destroyed twice"
+                    self.removing.append(container)
+
+    def happened(self, container: ContainerId, event: life.Event) -> None:
+        self.tell(Happened(container, event, self.now_s))
+
+    @rule(action=st.integers(0, 3), shape=st.sampled_from(SHAPES))
+    def call(self, action: int, shape: Shape) -> None:
+        self.jobs += 1
+        job = ActivationId(f"{self.jobs:032x}")
+        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev("1"))
+        self.open[job] = None
+        self.tell(JobArrived(Job(job, key, shape)))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), fails=st.booleans())
+    def end_or_withdraw(self, data: st.DataObject, fails: bool) -> None:
+        job = data.draw(st.sampled_from(sorted(self.open)))
+        container = self.open.pop(job)
+        if container is None:
+            self.tell(JobWithdrawn(job))
+        else:
+            self.happened(container, life.JobFailed() if fails else life.JobDone())
+
+    @precondition(lambda self: self.starting)
+    @rule(data=st.data(), fails=st.booleans())
+    def finish_start(self, data: st.DataObject, fails: bool) -> None:
+        container = data.draw(st.sampled_from(self.starting))
+        self.starting.remove(container)
+        self.happened(container, life.StartFailed() if fails else life.Started())
+
+    @precondition(lambda self: self.suspending)
+    @rule(data=st.data(), fails=st.booleans())
+    def finish_suspend(self, data: st.DataObject, fails: bool) -> None:
+        container = data.draw(st.sampled_from(self.suspending))
+        self.suspending.remove(container)
+        self.happened(container, life.SuspendFailed() if fails else life.Suspended())
+
+    @precondition(lambda self: self.removing)
+    @rule(data=st.data())
+    def finish_remove(self, data: st.DataObject) -> None:
+        container = data.draw(st.sampled_from(self.removing))
+        self.removing.remove(container)
+        self.happened(container, life.Removed())
+
+    @precondition(lambda self: self.books.shelf.containers)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        container = data.draw(st.sampled_from(sorted(self.books.shelf.containers)))
+        if self.books.shelf.containers[container].state is not State.STARTING:
+            self.happened(container, life.Died())
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 11.0, 601.0]))
+    def time_goes_by(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.tell(Ticked(self.now_s))
+
+    @rule()
+    @precondition(lambda self: self.jobs > 20)
+    def drain(self) -> None:
+        self.tell(DrainAsked())
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        self.books.check()
+
+    @invariant()
+    def every_open_call_is_in_one_place(self) -> None:
+        served = {c.job for c in self.books.shelf.containers.values() if c.job}
+        assert served == {job for job, container in self.open.items() if container}
+        assert set(self.books.line.jobs) == {j for j, c in self.open.items() if c is None}
+
+    def teardown(self) -> None:
+        """Whatever happened, the world can come to rest, and then nobody waits in vain."""
+        for _ in range(400):
+            if self.starting:
+                self.happened(self.starting.pop(), life.Started())
+            elif self.suspending:
+                self.happened(self.suspending.pop(), life.Suspended())
+            elif self.removing:
+                self.happened(self.removing.pop(), life.Removed())
+            elif served := [job for job, container in self.open.items() if container]:
+                container = self.open.pop(served[0])
+                assert container is not None
+                self.happened(container, life.JobDone())
+            else:
+                break
+        assert not self.open, "calls wait for a sandbox that nobody makes"
+
+
+PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestPool = PoolMachine.TestCase

@@ -1,0 +1,82 @@
+"""The life of one sandbox: its table, and what the docstring says of it."""
+
+import re
+
+import pytest
+
+from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
+from invoker.pool import container as life
+from invoker.pool.container import ActionKey, Command, Container, Shape, State, step
+
+SHAPE = Shape("python:3.11", 256)
+KEY = ActionKey(Namespace("guest"), DocId("guest/hello"), Rev("1"))
+JOB = ActivationId("a" * 32)
+TAKEN = life.JobTaken(JOB, KEY)
+
+
+def in_state(state: State) -> Container:
+    """Return a sandbox as it stands in *state*."""
+    busy = JOB if state is State.BUSY else None
+    key = None if state in (State.STARTING, State.BLANK) else KEY
+    return Container(id=ContainerId("c1"), shape=SHAPE, state=state, key=key, job=busy)
+
+
+def test_a_sandbox_lives_from_start_to_gone() -> None:
+    container = in_state(State.STARTING)
+    story: list[tuple[life.Event, State, Command | None]] = [
+        (life.Started(), State.BLANK, None),
+        (TAKEN, State.BUSY, Command.SERVE),
+        (life.JobDone(), State.READY, None),
+        (life.GraceOver(), State.PAUSING, Command.SUSPEND),
+        (life.Suspended(), State.PAUSED, None),
+        (TAKEN, State.BUSY, Command.SERVE),
+        (life.JobFailed(), State.REMOVING, Command.DESTROY),
+        (life.Removed(), State.GONE, None),
+    ]
+    for event, state, command in story:
+        container, ordered = step(container, event)
+        assert (container.state, ordered) == (state, command)
+
+
+def test_code_once_loaded_stays_known_until_the_end() -> None:
+    container, _ = step(in_state(State.BLANK), TAKEN)
+    assert (container.key, container.job) == (KEY, JOB)
+    container, _ = step(container, life.JobDone())
+    assert (container.key, container.job) == (KEY, None)
+
+
+@pytest.mark.parametrize("state", [State.BUSY, State.REMOVING, State.GONE])
+def test_a_death_that_was_already_seen_changes_nothing(state: State) -> None:
+    container = in_state(state)
+    assert step(container, life.Died()) == (container, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (State.STARTING, TAKEN),
+        (State.BUSY, TAKEN),
+        (State.BUSY, life.RemoveAsked()),
+        (State.BUSY, life.GraceOver()),
+        (State.PAUSING, TAKEN),
+        (State.REMOVING, life.JobDone()),
+        (State.GONE, life.Removed()),
+    ],
+)
+def test_what_is_not_in_the_table_is_a_bug(state: State, event: life.Event) -> None:
+    with pytest.raises(life.InvalidTransition, match="c1"):
+        step(in_state(state), event)
+
+
+def test_the_table_of_the_docstring_is_the_table_of_the_code() -> None:
+    row = re.compile(r"    ([A-Z]+) +([A-Z][a-zA-Z]+) +([A-Z]+)(?: +(Serve|Destroy|Suspend))?")
+    found = [row.match(line) for line in (life.__doc__ or "").splitlines()]
+    rows = {
+        (state, event, after, (command or "").upper() or None)
+        for state, event, after, command in (match.groups() for match in found if match)
+    }
+    code = {
+        (before.name, event.__name__, after.name, command.name if command else None)
+        for (before, event), (after, command) in life._MOVES.items()
+    }
+    assert rows == code
