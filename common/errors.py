@@ -1,10 +1,12 @@
 """Everything a caller may be told went wrong.
 
-The docstring of an error is its message: who raises one without a text says these words. Which
-HTTP status an error has is known in one place, `controller/edge/errors.py`.
+The docstring of an error is its message: who raises one without a text says these words, and words
+in braces are filled in. They are OpenWhisk's words (`ErrorResponse.scala`), which clients compare
+letter by letter. Which HTTP status an error has is known in one place, `controller/edge/errors.py`.
 """
 
 import inspect
+from collections.abc import Iterable
 
 
 class BriskError(Exception):
@@ -12,4 +14,139 @@ class BriskError(Exception):
 
     def __str__(self) -> str:
         """Return the text given, else the first paragraph of the docstring."""
-        return super().__str__() or inspect.cleandoc(self.__doc__ or "").split("\n\n")[0]
+        return super().__str__() or self.words()
+
+    @classmethod
+    def words(cls, **values: object) -> str:
+        """Return the first paragraph of the docstring with *values* filled in."""
+        text = inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0]
+        return text.format(**values) if values else text
+
+
+class MalformedContent(BriskError):
+    """The request content was malformed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"The request content was malformed:\n{detail}")
+
+
+class IllegalName(BriskError):
+    """The name of the entity contains illegal characters."""
+
+
+class IllegalNamespace(BriskError):
+    """The namespace contains illegal characters."""
+
+
+class NameTooLong(BriskError):
+    """{field} longer than allowed: {length} > {allowed}."""
+
+    def __init__(self, field: str, length: int, allowed: int) -> None:
+        super().__init__(self.words(field=field, length=length, allowed=allowed))
+
+
+class IllegalActivationId(BriskError):
+    """The activation id is not valid."""
+
+
+class ActivationIdLength(BriskError):
+    """Activation id length is {length} but must be {allowed}."""
+
+    def __init__(self, length: int, allowed: int) -> None:
+        super().__init__(self.words(length=length, allowed=allowed))
+
+
+class EntityTooBig(BriskError):
+    """{field} larger than allowed: {size} > {allowed} bytes."""
+
+    def __init__(self, field: str, size: int, allowed: int) -> None:
+        super().__init__(self.words(field=field, size=size, allowed=allowed))
+
+
+class LimitOutOfBounds(BriskError):
+    """The action asks for a limit outside the allowed thresholds."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"requirement failed: {detail}")
+
+
+class ExecMissing(BriskError):
+    """exec undefined"""  # noqa: D415 - OpenWhisk's words end without a period
+
+
+class ResourceExists(BriskError):
+    """resource already exists"""  # noqa: D415 - OpenWhisk's words end without a period
+
+
+class WrongCollection(BriskError):
+    """Resource by this name exists but is not in this collection."""
+
+
+class NoSuchResource(BriskError):
+    """The requested resource does not exist."""
+
+
+class NoSuchPackage(BriskError):
+    """The requested resource '{name}' does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.words(name=name))
+
+
+class NotAuthorized(BriskError):
+    """The supplied authentication is not authorized to access '{names}'."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(self.words(names=", ".join(sorted(names))))
+
+
+class KindNotAuthorized(BriskError):
+    """The supplied authentication is not authorized to access actions of kind '{kind}'."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(self.words(kind=kind))
+
+
+class RuntimeDeprecated(BriskError):
+    """The '{kind}' runtime is no longer supported. You may read and delete but not update or invoke this action."""  # noqa: E501
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(self.words(kind=kind))
+
+
+class ParametersNotAllowed(BriskError):
+    """Request defines parameters that are not allowed (e.g., reserved properties)."""
+
+
+class NoComponent(BriskError):
+    """No component specified for the sequence."""
+
+
+class SequenceTooLong(BriskError):
+    """Too many actions in the sequence."""
+
+
+class ComponentNotFound(BriskError):
+    """Sequence component does not exist."""
+
+
+class DocsWithCount(BriskError):
+    """The parameter 'docs' is not permitted with 'count'."""
+
+
+class NoInnerLimits(BriskError):
+    """Inner entity level routes for limits are not yet implemented."""
+
+
+class TooManyRequests(BriskError):
+    """Too many requests in the last minute (count: {count}, allowed: {allowed})."""
+
+    def __init__(self, count: int, allowed: int) -> None:
+        super().__init__(self.words(count=count, allowed=allowed))
+
+
+class TooManyConcurrent(BriskError):
+    """Too many concurrent requests in flight (count: {count}, allowed: {allowed})."""
+
+    def __init__(self, count: int, allowed: int) -> None:
+        super().__init__(self.words(count=count, allowed=allowed))
