@@ -1,0 +1,137 @@
+"""The stored document of an activation record: OpenWhisk's database form, and back.
+
+What OpenWhisk has no place for stands in one more object, `brisk`. The result is the user's text
+and passes through byte for byte, so `response` stands last in the document and `result` last in
+`response`: everything before it is ours, and the first `,"response":{` in the text is never the
+user's, because a quotation mark inside a log line is written with a backslash. Reading a record
+therefore parses a few hundred bytes, however long its result is.
+
+Source: OpenWhisk's `WhiskActivation` as it is kept in its database of activations.
+"""
+
+from typing import Any, Final
+
+from common import codec
+from common.entity.activation import ActivationRecord, Response, Status
+from common.entity.limits import Limits
+from common.entity.names import QualifiedName
+from common.ids import ActivationId, Namespace, Subject
+
+_RESPONSE: Final = b',"response":{'
+_RESULT: Final = b'"result":'
+_END: Final = b"}}"
+
+
+class MalformedRecord(ValueError):
+    """The text is not the document of an activation record."""
+
+
+def encode(record: ActivationRecord) -> bytes:
+    """Return the document of *record*; may hold line breaks, if the result does."""
+    head: dict[str, Any] = {
+        "_id": f"{record.namespace}/{record.activation_id}",
+        "entityType": "activation",
+        "activationId": record.activation_id,
+        "namespace": record.namespace,
+        "name": record.action.name,
+        "version": record.version,
+        "subject": record.subject,
+        "publish": False,
+        "start": record.start_ms,
+        "end": record.end_ms,
+        "duration": record.duration_ms,
+        "updated": record.end_ms,
+        "annotations": _annotations(record),
+        "logs": record.logs,
+        "brisk": {"billed_ms": record.billed_ms, "memory_mb": record.memory_mb},
+    }
+    if record.cause is not None:
+        head["cause"] = record.cause
+    response = record.response
+    size = b"" if response.size is None else b'"size":%d,' % response.size
+    code = b'"statusCode":%d,' % response.status
+    return b"".join(
+        (codec.encode(head)[:-1], _RESPONSE, code, size, _RESULT, response.result, _END)
+    )
+
+
+def decode(document: bytes) -> ActivationRecord:
+    """Return the record of a *document* that `encode` wrote. Raises `MalformedRecord`."""
+    try:
+        head, response = _split(document)
+        return _record(head, response)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedRecord(f"This is no activation record: {error!r}") from error
+
+
+def _annotations(record: ActivationRecord) -> list[dict[str, Any]]:
+    pairs: list[dict[str, Any]] = [
+        {"key": "path", "value": record.action.doc_id},
+        {"key": "kind", "value": record.kind},
+    ]
+    if record.limits is not None:
+        pairs.append({"key": "limits", "value": record.limits.to_wire()})
+    pairs.append({"key": "waitTime", "value": record.wait_ms})
+    if record.init_ms is not None:
+        pairs.append({"key": "initTime", "value": record.init_ms})
+    pairs.append({"key": "timeout", "value": record.timed_out})
+    if record.cause is not None:
+        pairs.append({"key": "causedBy", "value": "sequence"})
+    return pairs
+
+
+def _split(document: bytes) -> tuple[dict[str, Any], Response]:
+    before, found, tail = document.partition(_RESPONSE)
+    status, marked, result = tail.partition(_RESULT)
+    if not (found and marked and result.endswith(_END)):
+        raise MalformedRecord("it has no response at its end")
+    fields = codec.decode(b"{" + status.rstrip(b",") + b"}")
+    response = Response(
+        status=Status(fields["statusCode"]),
+        result=result[: -len(_END)],
+        size=fields.get("size"),
+    )
+    return codec.decode(before + b"}"), response
+
+
+def _record(head: dict[str, Any], response: Response) -> ActivationRecord:
+    annotations = {pair["key"]: pair["value"] for pair in head["annotations"]}
+    cause = head.get("cause")
+    return ActivationRecord(
+        activation_id=ActivationId(head["activationId"]),
+        namespace=Namespace(head["namespace"]),
+        subject=Subject(head["subject"]),
+        action=_action(annotations["path"]),
+        version=head["version"],
+        kind=annotations["kind"],
+        limits=_limits(annotations.get("limits")),
+        start_ms=head["start"],
+        end_ms=head["end"],
+        duration_ms=head["duration"],
+        wait_ms=annotations["waitTime"],
+        init_ms=annotations.get("initTime"),
+        timed_out=annotations["timeout"],
+        response=response,
+        logs=tuple(head["logs"]),
+        billed_ms=head["brisk"]["billed_ms"],
+        memory_mb=head["brisk"]["memory_mb"],
+        cause=None if cause is None else ActivationId(cause),
+    )
+
+
+def _action(path: str) -> QualifiedName:
+    namespace, _, rest = path.partition("/")
+    package, slash, name = rest.rpartition("/")
+    return QualifiedName(Namespace(namespace), package if slash else None, name)
+
+
+def _limits(wire: dict[str, int] | None) -> Limits | None:
+    if wire is None:
+        return None
+    return Limits(
+        timeout_ms=wire["timeout"],
+        memory_mb=wire["memory"],
+        logs_mb=wire["logs"],
+        concurrency=wire["concurrency"],
+        instances=wire.get("instances"),
+    )

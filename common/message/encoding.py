@@ -1,0 +1,128 @@
+"""Messages as bytes: for the journal of the embedded bus, and for a broker.
+
+A message is one JSON object. The part that is passed on untouched (the user's payload, or the whole
+record) stands first, behind its own length, so that it is cut out without being parsed or written
+anew: integers keep their digits and nothing is paid for megabytes that nobody looks at.
+
+An encoded activation may hold the API key that its action asked for. Who keeps the bytes keeps
+them where only the platform can read.
+"""
+
+from typing import Any, Final
+
+from common import codec
+from common.entity import activation_document
+from common.entity.names import QualifiedName
+from common.ids import (
+    ActivationId,
+    ControllerId,
+    InvokerId,
+    Namespace,
+    Rev,
+    Subject,
+    TransId,
+)
+from common.message.activation import ActivationMessage
+from common.message.completion import Completion
+
+_ACTIVATION: Final = "payload"
+_COMPLETION: Final = "record"
+
+
+class MalformedMessage(ValueError):
+    """The bytes are not a message of this platform."""
+
+
+def encode(message: ActivationMessage | Completion) -> bytes:
+    """Return *message* as one JSON object; may hold line breaks, if the payload does."""
+    if isinstance(message, Completion):
+        return _join(
+            _COMPLETION, activation_document.encode(message.record), _completion_fields(message)
+        )
+    return _join(_ACTIVATION, message.payload, _activation_fields(message))
+
+
+def decode(data: bytes) -> ActivationMessage | Completion:
+    """Return the message that `encode` wrote. Raises `MalformedMessage`."""
+    try:
+        kind, part, fields = _split(data)
+        if kind == _COMPLETION:
+            return _completion(part, fields)
+        if kind == _ACTIVATION:
+            return _activation(part, fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedMessage(f"This is no message: {type(error).__name__}") from error
+    raise MalformedMessage("This message is of no known kind.")
+
+
+def _join(kind: str, part: bytes, fields: dict[str, Any]) -> bytes:
+    opening = f'{{"{kind}_bytes":{len(part)},"{kind}":'.encode()
+    return b"".join((opening, part, b",", codec.encode(fields)[1:]))
+
+
+def _split(data: bytes) -> tuple[str, bytes, dict[str, Any]]:
+    length, _, rest = data.partition(b",")
+    name, _, digits = length.removeprefix(b'{"').partition(b'_bytes":')
+    kind = name.decode()
+    begin = len(length) + len(f',"{kind}":')
+    end = begin + int(digits)
+    if not rest.startswith(f'"{kind}":'.encode()) or data[end : end + 1] != b",":
+        raise MalformedMessage("Its first part does not end where it says.")
+    return kind, data[begin:end], codec.decode(b"{" + data[end + 1 :])
+
+
+def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
+    action = message.action
+    return {
+        "activation_id": message.activation_id,
+        "transid": message.transid,
+        "controller": message.controller,
+        "namespace": message.namespace,
+        "subject": message.subject,
+        "action": [action.namespace, action.package, action.name],
+        "rev": message.rev,
+        "version": message.version,
+        "init_env": dict(message.init_env),
+        "received_ms": message.received_ms,
+        "blocking": message.blocking,
+        "api_key": message.api_key,
+        "cause": message.cause,
+    }
+
+
+def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
+    namespace, package, name = fields["action"]
+    cause = fields["cause"]
+    return ActivationMessage(
+        activation_id=ActivationId(fields["activation_id"]),
+        transid=TransId(fields["transid"]),
+        controller=ControllerId(fields["controller"]),
+        namespace=Namespace(fields["namespace"]),
+        subject=Subject(fields["subject"]),
+        action=QualifiedName(Namespace(namespace), package, name),
+        rev=Rev(fields["rev"]),
+        version=fields["version"],
+        payload=payload,
+        init_env=fields["init_env"],
+        received_ms=fields["received_ms"],
+        blocking=fields["blocking"],
+        api_key=fields["api_key"],
+        cause=None if cause is None else ActivationId(cause),
+    )
+
+
+def _completion_fields(message: Completion) -> dict[str, Any]:
+    return {
+        "activation_id": message.activation_id,
+        "transid": message.transid,
+        "invoker": message.invoker,
+    }
+
+
+def _completion(record: bytes, fields: dict[str, Any]) -> Completion:
+    return Completion(
+        activation_id=ActivationId(fields["activation_id"]),
+        transid=TransId(fields["transid"]),
+        invoker=InvokerId(fields["invoker"]),
+        record=activation_document.decode(record),
+    )

@@ -1,0 +1,64 @@
+"""Messages as bytes: nothing lost, nothing parsed that is only passed on."""
+
+import json
+
+import pytest
+from hypothesis import given
+
+from common.entity.activation import ActivationRecord
+from common.ids import InvokerId, TransId
+from common.message import encoding
+from common.message.activation import ActivationMessage
+from common.message.completion import Completion
+from common.message.encoding import MalformedMessage
+from tests.fakes.records import MESSAGES, RECORDS, a_message
+
+
+@given(MESSAGES)
+def test_an_activation_message_comes_back_as_it_was(message: ActivationMessage) -> None:
+    assert encoding.decode(encoding.encode(message)) == message
+
+
+@given(RECORDS)
+def test_a_completion_comes_back_as_it_was(record: ActivationRecord) -> None:
+    completion = Completion(
+        activation_id=record.activation_id,
+        transid=TransId("tid"),
+        invoker=InvokerId(3),
+        record=record,
+    )
+
+    assert encoding.decode(encoding.encode(completion)) == completion
+
+
+@given(MESSAGES)
+def test_a_message_is_one_json_object(message: ActivationMessage) -> None:
+    assert json.loads(encoding.encode(message))["activation_id"] == message.activation_id
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b'{"record_bytes":2,"record":{},"transid":"t"}',
+        b'{"letter_bytes":2,"letter":{},"transid":"t"}',
+        b'{"payload_bytes":x,"payload":{}}',
+        encoding.encode(a_message())[:-1],
+        encoding.encode(a_message()).replace(b'_bytes":16', b'_bytes":15'),
+    ],
+)
+def test_what_is_no_message_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        encoding.decode(data)
+
+
+def test_a_refusal_does_not_quote_a_key() -> None:
+    secret = "uuid:very-secret"
+    data = encoding.encode(a_message(api_key=secret)).replace(b'"rev":"1-abc"', b'"rev":')
+
+    with pytest.raises(MalformedMessage) as refusal:
+        encoding.decode(data)
+
+    assert secret not in str(refusal.value)
