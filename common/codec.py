@@ -28,7 +28,7 @@ def decode(text: bytes | str) -> Any:
     try:
         value = orjson.loads(data)
         return json.loads(data) if _LONG_INTEGER.search(data) else value
-    except (orjson.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5000 digits
         raise MalformedJson(str(error)) from error
 
 
