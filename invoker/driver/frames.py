@@ -1,0 +1,154 @@
+"""What a runtime says on its channel: bytes in, frames out. Pure.
+
+A frame is a 4-byte big-endian length (of type and payload), one byte of type, and the payload; the
+grammar is in `runtimes/README.md`. The other end runs code of a stranger, who may write whatever it
+likes: a frame outside the grammar raises `BrokenFrame`, and no sequence of bytes makes the reader
+keep more than one log frame and `limit_bytes` of one answer.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from common.errors import BriskError
+
+INIT: Final = b"I"
+RUN: Final = b"R"
+
+MAX_LOG_BYTES: Final = 65_536
+"""What one `L` frame carries at most; the runtimes cut their output accordingly."""
+MAX_HELLO_BYTES: Final = 4_096
+
+OTHERS_ALIVE: Final = 1
+MEMORY_EXHAUSTED: Final = 2
+
+_HELLO, _LOG, _ANSWER = b"HLA"
+_HEADER_BYTES: Final = 5
+_LOG_HEAD_BYTES: Final = 9
+_ANSWER_HEAD_BYTES: Final = 3
+# Bounds of the length field, which counts the type byte too.
+_LENGTHS: Final = {
+    _HELLO: range(1, MAX_HELLO_BYTES + 2),
+    _LOG: range(_LOG_HEAD_BYTES + 1, MAX_LOG_BYTES + _LOG_HEAD_BYTES + 2),
+    _ANSWER: range(_ANSWER_HEAD_BYTES + 1, 1 << 32),
+}
+
+
+class BrokenFrame(BriskError):
+    """The runtime sent something that is no frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelloFrame:
+    """The runtime is up."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogFrame:
+    """Something was printed; *stream* is 1 or 2, *time_ns* Unix time."""
+
+    stream: int
+    time_ns: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFrame:
+    """A call was answered; *body* holds the first `limit_bytes` of *size* bytes."""
+
+    status: int
+    flags: int
+    body: bytes
+    size: int
+
+
+Frame: TypeAlias = HelloFrame | LogFrame | AnswerFrame
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames. Useless after it raised."""
+
+    limit_bytes: int
+    """How much of an answer's body is kept; the rest is counted and dropped."""
+
+    def __init__(self, limit_bytes: int = 0) -> None:
+        self.limit_bytes = limit_bytes
+        self._pending = b""
+        self._status = 0
+        self._flags = 0
+        self._size = 0
+        self._awaited = 0
+        self._body = bytearray()
+
+    @property
+    def is_inside_frame(self) -> bool:
+        """Whether the stream would end in the middle of a frame if it ended now."""
+        return bool(self._pending) or self._awaited > 0
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept between two calls of `feed`."""
+        return len(self._pending) + len(self._body)
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Return the frames that *data* completes, in order. Raises `BrokenFrame`."""
+        frames: list[Frame] = []
+        if self._pending:
+            data, self._pending = self._pending + data, b""
+        at = 0
+        while True:
+            if self._awaited:
+                at = self._take_body(data, at, frames)
+            if len(data) - at < _HEADER_BYTES:
+                break
+            length = int.from_bytes(data[at : at + 4], "big")
+            kind = data[at + 4]
+            _check(kind, length)
+            if kind == _ANSWER:
+                begin = at + _HEADER_BYTES + _ANSWER_HEAD_BYTES
+                if len(data) < begin:
+                    break
+                self._status = int.from_bytes(data[begin - 3 : begin - 1], "big")
+                self._flags = data[begin - 1]
+                self._size = self._awaited = length - 1 - _ANSWER_HEAD_BYTES
+                at = begin
+                if not self._size:
+                    frames.append(AnswerFrame(self._status, self._flags, b"", 0))
+                continue
+            end = at + 4 + length
+            if len(data) < end:
+                break
+            frames.append(_whole_frame(kind, data[at + _HEADER_BYTES : end]))
+            at = end
+        self._pending = data[at:]
+        return frames
+
+    def _take_body(self, data: bytes, at: int, frames: list[Frame]) -> int:
+        """Take what *data* has of an answer's body from *at* on; return where it ends."""
+        end = min(len(data), at + self._awaited)
+        room = self.limit_bytes - len(self._body)
+        if room > 0:
+            self._body += memoryview(data)[at : min(end, at + room)]
+        self._awaited -= end - at
+        if not self._awaited:
+            frames.append(AnswerFrame(self._status, self._flags, bytes(self._body), self._size))
+            self._body = bytearray()
+        return end
+
+
+def _check(kind: int, length: int) -> None:
+    lengths = _LENGTHS.get(kind)
+    if lengths is None:
+        raise BrokenFrame(f"of type 0x{kind:02x}")
+    if length not in lengths:
+        raise BrokenFrame(f"of type {chr(kind)} and length {length}")
+
+
+def _whole_frame(kind: int, payload: bytes) -> HelloFrame | LogFrame:
+    if kind == _HELLO:
+        return HelloFrame(payload)
+    stream = payload[0]
+    if stream not in (1, 2):
+        raise BrokenFrame(f"of stream {stream}")
+    return LogFrame(stream, int.from_bytes(payload[1:9], "big"), payload[_LOG_HEAD_BYTES:])

@@ -1,0 +1,1 @@
+"""The action runtimes. Each folder stands alone and imports nothing of the platform."""

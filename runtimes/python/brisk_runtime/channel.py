@@ -1,0 +1,130 @@
+"""The frames face: one connected socket, one call at a time.
+
+A frame is a 4-byte big-endian length (of type and payload), one byte of type, and the payload.
+Down come `I` (body of /init) and `R` (body of /run, perhaps with two descriptors: fresh write ends
+for 1 and 2). Up go `H` (hello, once), `L` (a stream's number, Unix nanoseconds, text) and `A` (HTTP
+status, flags, body). The end of the socket is the end of this process.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import platform
+import socket
+import struct
+import threading
+import time
+
+from brisk_runtime.habitat import Habitat
+from brisk_runtime.processes import Processes
+from brisk_runtime.runner import Reply, Runner
+from brisk_runtime.streams import Streams, write_all
+
+OTHERS_ALIVE = 1
+MEMORY_EXHAUSTED = 2
+
+_LOG = struct.Struct(">IcBQ")
+_ANSWER = struct.Struct(">IcHB")
+_DOWN = struct.Struct(">Ic")
+_FRESH_DESCRIPTORS = 2
+_RECEIVE_BYTES = 65_536
+
+_now_ns, _get_ident, _exit = time.time_ns, threading.get_ident, os._exit
+
+
+class Channel:
+    """This end of the socket. Only the process that made it may use it: a fork lets go of it."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._socket.settimeout(None)
+        self._socket.set_inheritable(False)
+        self._lock = threading.Lock()
+        self._sender = 0
+        self._is_foreign = False
+        os.register_at_fork(after_in_child=self._let_go)
+
+    def log(self, stream: int, text: bytes) -> None:
+        """Ship *text*; in a forked child, write it to the descriptor instead."""
+        # A signal handler that prints while this thread is inside a send must not cut the frame.
+        if self._is_foreign or self._sender == _get_ident():
+            write_all(stream, text)
+        else:
+            self._send(_LOG.pack(len(text) + 10, b"L", stream, _now_ns()) + text)
+
+    def answer(self, reply: Reply, flags: int) -> None:
+        """Answer the call."""
+        self._send(_ANSWER.pack(len(reply.body) + 4, b"A", reply.status, flags) + reply.body)
+
+    def hello(self) -> None:
+        """Say that the runtime is up, and that it can be sent descriptors."""
+        version = platform.python_version()
+        told = {"runtime": "python", "version": version, "takes_descriptors": True}
+        payload = json.dumps(told).encode()
+        self._send(_DOWN.pack(len(payload) + 1, b"H") + payload)
+
+    def receive(self) -> tuple[bytes, bytes, list[int]]:
+        """Wait for the next call; return its type, its payload and the descriptors sent along."""
+        head, ancillary, _, _ = self._socket.recvmsg(
+            _RECEIVE_BYTES, socket.CMSG_SPACE(8), socket.MSG_CMSG_CLOEXEC
+        )
+        while 0 < len(head) < _DOWN.size:
+            more = self._socket.recv(_RECEIVE_BYTES)
+            head = head + more if more else b""
+        if not head:
+            raise EOFError
+        length, kind = _DOWN.unpack_from(head)
+        fds = array.array("i")
+        for _, _, data in ancillary:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        return kind, self._rest(head[_DOWN.size :], length - 1), list(fds)
+
+    def _rest(self, begun: bytes, size: int) -> bytes:
+        if len(begun) == size:
+            return begun
+        payload = bytearray(size)
+        payload[: len(begun)] = begun
+        with memoryview(payload) as view:
+            done = len(begun)
+            while done < size:
+                count = self._socket.recv_into(view[done:])
+                if not count:
+                    raise EOFError
+                done += count
+        return bytes(payload)
+
+    def _send(self, frame: bytes) -> None:
+        with self._lock:
+            self._sender = _get_ident()
+            try:
+                self._socket.sendall(frame)
+            except OSError:  # nobody is left to work for
+                _exit(1)
+            finally:
+                self._sender = 0
+
+    def _let_go(self) -> None:
+        self._is_foreign = True
+        self._socket.close()
+
+
+def serve(fd: int) -> None:
+    """Serve calls on *fd* until the other side closes it; then end the process."""
+    channel = Channel(fd)
+    streams = Streams(channel.log)
+    habitat = Habitat()
+    processes = Processes()
+    runner = Runner(streams, habitat)
+    channel.hello()
+    while True:
+        try:
+            kind, payload, fds = channel.receive()
+        except (EOFError, OSError):
+            _exit(0)
+        if len(fds) == _FRESH_DESCRIPTORS:
+            habitat.adopt_descriptors(fds)
+        reply = runner.init(payload) if kind == b"I" else runner.run(payload)
+        flags = OTHERS_ALIVE if processes.others_alive() else 0
+        channel.answer(reply, flags | (MEMORY_EXHAUSTED if reply.memory_exhausted else 0))

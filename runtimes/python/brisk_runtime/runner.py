@@ -1,0 +1,183 @@
+"""Initialise once, run many times: what both faces of the runtime do.
+
+The answers are those of OpenWhisk's ActionLoop proxy with acknowledgement, word for word where a
+client can see them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import traceback
+from typing import Any, Callable, NamedTuple
+
+from brisk_runtime import loading
+from brisk_runtime.habitat import Habitat
+from brisk_runtime.streams import Streams
+
+_decode = json.JSONDecoder().decode
+_compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_ascii = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Reply(NamedTuple):
+    """An answer in the terms of HTTP."""
+
+    status: int
+    body: bytes
+    has_run_code: bool = True
+    """Whether code of the user had the chance to print."""
+    memory_exhausted: bool = False
+
+
+_INITIALISED = Reply(200, b'{"ok":true}\n')
+_NO_CODE = "Missing main/no code to execute."
+_ONCE = "Cannot initialize the action more than once."
+_NOT_READY = "no action defined yet"
+_EXITED = "command exited"
+_NO_OBJECT = "The action did not return a dictionary or array."
+_NO_JSON = "The action returned a value that is not JSON"
+_MEMORY = "The action exhausted its memory and was aborted."
+
+
+class Runner:
+    """Holds the loaded code. One call at a time."""
+
+    def __init__(self, streams: Streams, habitat: Habitat) -> None:
+        self._streams = streams
+        self._habitat = habitat
+        self._function: Callable[[Any], Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+
+    def init(self, body: bytes) -> Reply:
+        """Load the code that the body of /init carries."""
+        if self._function is not None:
+            self._streams.say(_ONCE)
+            return _refusal(403, _ONCE)
+        try:
+            request = _read(body)
+            order = loading.read_order(request.get("value") or {})
+        except ValueError as error:
+            return _refusal(400, f"Error unmarshaling request: {error}")
+        if order is None:
+            return _refusal(403, _NO_CODE)
+        try:
+            self._function = loading.load(order)
+        except loading.Undecodable as error:
+            return _refusal(400, str(error))
+        except loading.Rejected as error:
+            return self._failed(502, error.text, error.log)
+        except MemoryError:
+            return self._failed(502, _MEMORY, "MemoryError")._replace(memory_exhausted=True)
+        self._streams.settle()
+        self._habitat.remember()
+        return _INITIALISED
+
+    def run(self, body: bytes) -> Reply:
+        """Call the code with the value that the body of /run carries."""
+        function = self._function
+        if function is None:
+            return _refusal(500, _NOT_READY)
+        try:
+            request = _read(body)
+        except ValueError as error:
+            return _refusal(400, f"Error unmarshaling request: {error}")
+        value = request.pop("value", None)
+        loading.export({f"__OW_{key.upper()}": text for key, text in request.items()})
+        try:
+            return self._call(function, {} if value is None else value)
+        finally:
+            if os.getpid() != self._pid:  # a child that the code forked and let fall through
+                os._exit(0)
+            self._streams.settle()
+            self._habitat.restore()
+
+    def _call(self, function: Callable[[Any], Any], value: Any) -> Reply:
+        try:
+            result = function(value)
+            if inspect.isawaitable(result):
+                result = self._await(result)
+            return _answer(result)
+        except MemoryError as error:
+            # Its frames hold what filled the memory: let go of it before anything else is done.
+            traceback.clear_frames(error.__traceback__)
+            del error
+            return self._failed(502, _MEMORY, "MemoryError")._replace(memory_exhausted=True)
+        except Exception as error:
+            self._streams.settle()
+            _print_exception(error, self._streams)
+            return Reply(200, _error(_text_of(error)))
+        except BaseException as error:  # sys.exit and its like
+            if os.getpid() != self._pid:
+                raise
+            self._streams.settle()
+            _print_exception(error, self._streams)
+            self._function = None
+            return Reply(400, _error(_EXITED))
+
+    def _await(self, awaitable: Any) -> Any:
+        """Return what *awaitable* yields, in one loop that lives as long as the code is warm."""
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        return self._loop.run_until_complete(_whole(awaitable))
+
+    def _failed(self, status: int, text: str, log: str) -> Reply:
+        self._streams.settle()
+        self._habitat.restore()
+        if log:
+            self._streams.say(log.rstrip("\n"))
+        return Reply(status, _error(text))
+
+
+async def _whole(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    if not body:
+        raise ValueError("unexpected end of JSON input")
+    request = _decode(body.decode("utf-8"))
+    if not isinstance(request, dict):
+        raise ValueError("the body is not an object")
+    return request
+
+
+def _answer(result: Any) -> Reply:
+    try:
+        body = _compact(result).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return Reply(502, _error(f"{_NO_JSON}: {_text_of(error)}"))
+    if isinstance(result, (dict, list, tuple)) or result is None:
+        return Reply(200, body)
+    return Reply(502, _error(_NO_OBJECT))
+
+
+def _refusal(status: int, text: str) -> Reply:
+    return Reply(status, _error(text), has_run_code=False)
+
+
+def _error(text: str) -> bytes:
+    return _ascii({"error": text.encode("utf-8", "replace").decode()}).encode()
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__name__
+
+
+def _print_exception(error: BaseException, streams: Streams) -> None:
+    frames = error.__traceback__
+    own = __file__
+    while frames is not None and frames.tb_frame.f_code.co_filename == own:
+        frames = frames.tb_next
+    try:
+        lines = traceback.format_exception(type(error), error, frames)
+    except Exception:
+        lines = [f"{type(error).__name__}: an error that can't be printed"]
+    streams.say("".join(lines).rstrip("\n"))
