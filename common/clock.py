@@ -14,8 +14,16 @@ class Clock(Protocol):
         """Return Unix time in whole milliseconds."""
         ...
 
+    def now_ns(self) -> int:
+        """Return Unix time in nanoseconds."""
+        ...
+
     def elapsed_s(self) -> float:
         """Return seconds since some fixed moment; never goes back."""
+        ...
+
+    def elapsed_ns(self) -> int:
+        """Return the same in nanoseconds, for what is billed."""
         ...
 
 
@@ -26,6 +34,14 @@ class SystemClock:
         """Return Unix time in whole milliseconds."""
         return time.time_ns() // 1_000_000
 
+    def now_ns(self) -> int:
+        """Return Unix time in nanoseconds."""
+        return time.time_ns()
+
     def elapsed_s(self) -> float:
         """Return seconds of the monotonic clock."""
         return time.monotonic()
+
+    def elapsed_ns(self) -> int:
+        """Return nanoseconds of the monotonic clock."""
+        return time.monotonic_ns()

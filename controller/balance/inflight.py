@@ -1,0 +1,76 @@
+"""The activations that are on their way or running, and who waits for which.
+
+An entry is made before the message is sent and ends with its completion, or when the time is over
+in which one could still come: then the slot is given back and whoever waits is told to look for the
+record. Source: OpenWhisk's `CommonLoadBalancer.scala`, forced completion.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from common.entity.activation import ActivationRecord
+from common.ids import ActivationId, Namespace
+
+GRACE_S: Final = 60.0
+"""Beyond twice the time limit (load and run): for waiting, starting and writing."""
+
+
+Waiter: TypeAlias = asyncio.Future[ActivationRecord | None]
+"""Brings the record; None when it has to be looked for in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    namespace: Namespace
+    waiter: Waiter
+    ends_by_s: float
+
+
+class InFlight:
+    """Owned by one controller. O(1) for each activation."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ActivationId, _Entry] = {}
+        self._counts: Counter[Namespace] = Counter()
+
+    def __len__(self) -> int:
+        """Return how many are under way."""
+        return len(self._entries)
+
+    def count(self, namespace: Namespace) -> int:
+        """Return how many of *namespace* are under way."""
+        return self._counts[namespace]
+
+    def add(self, activation_id: ActivationId, namespace: Namespace, *, ends_by_s: float) -> Waiter:
+        """Enter an activation and return what its record will come by.
+
+        ends_by_s: monotonic time after which no completion is to be expected any more.
+        """
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._entries[activation_id] = _Entry(namespace, waiter, ends_by_s)
+        self._counts[namespace] += 1
+        return waiter
+
+    def expire(self, now_s: float) -> list[ActivationId]:
+        """End what should have ended by *now_s*, and return it."""
+        expired = [key for key, entry in self._entries.items() if entry.ends_by_s <= now_s]
+        for activation_id in expired:
+            self.complete(activation_id, None)
+        return expired
+
+    def complete(self, activation_id: ActivationId, record: ActivationRecord | None) -> bool:
+        """End an activation and wake who waits; False when it was not (or no longer) known.
+
+        record: None when it has to be looked for in the store.
+        """
+        entry = self._entries.pop(activation_id, None)
+        if entry is None:
+            return False
+        self._counts[entry.namespace] -= 1
+        if not self._counts[entry.namespace]:
+            del self._counts[entry.namespace]
+        if not entry.waiter.done():
+            entry.waiter.set_result(record)
+        return True

@@ -1,0 +1,16 @@
+"""What an invocation expects of a load balancer."""
+
+from typing import Protocol
+
+from common.message.activation import ActivationMessage
+
+
+class LoadBalancer(Protocol):
+    """Chooses the invoker for a message and sends it there."""
+
+    async def publish(self, message: ActivationMessage, *, durable: bool) -> None:
+        """Send *message*; with *durable*, return only when it would survive a power cut.
+
+        Raises `BusUnavailable`, and `NoCapacity` when no invoker can take it.
+        """
+        ...

@@ -1,0 +1,48 @@
+"""Asks what a namespace may still do, and refuses with the number that bound.
+
+Counts are kept by the uuid of the namespace's key, in memory; a restart forgives.
+"""
+
+from typing import Final
+
+from common.clock import Clock
+from common.entity.identity import Identity
+from common.errors import TooManyConcurrent, TooManyRequests
+from controller.balance.inflight import InFlight
+from controller.entitlement.throttle import SlidingWindow
+
+SWEEP_ABOVE: Final = 1_000
+"""Windows that may be kept before the idle ones are let go."""
+
+
+class Entitlement:
+    """Charges calls to namespaces. Owned by one controller."""
+
+    def __init__(self, clock: Clock, inflight: InFlight) -> None:
+        self._clock = clock
+        self._inflight = inflight
+        self._invocations: dict[str, SlidingWindow] = {}
+
+    def charge_invocation(self, identity: Identity) -> None:
+        """Count one invocation of *identity*'s namespace.
+
+        Raises `TooManyRequests` or `TooManyConcurrent`; a refused call is not counted.
+        """
+        now_s = self._clock.elapsed_s()
+        window = self._invocations.get(identity.uuid) or self._new_window(identity.uuid, now_s)
+        count, allowed = window.count(now_s), identity.invocations_per_minute
+        if count >= allowed:
+            raise TooManyRequests(count + 1, allowed)
+        under_way, allowed = (
+            self._inflight.count(identity.namespace),
+            identity.concurrent_invocations,
+        )
+        if under_way >= allowed:
+            raise TooManyConcurrent(under_way, allowed)
+        window.charge(now_s)
+
+    def _new_window(self, uuid: str, now_s: float) -> SlidingWindow:
+        if len(self._invocations) >= SWEEP_ABOVE:
+            windows = self._invocations.items()
+            self._invocations = {key: window for key, window in windows if window.count(now_s)}
+        return self._invocations.setdefault(uuid, SlidingWindow())

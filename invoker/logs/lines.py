@@ -1,0 +1,82 @@
+"""What one activation printed, as OpenWhisk stores it: a line each, with time and stream.
+
+Format: `2026-11-21T02:28:41.371001876Z stdout: text`, the time left-justified in 30 columns. Lines
+are cut into pieces of 16 KiB, as Docker's log driver does, and the whole at the action's log limit;
+what comes after is counted as lost, never kept. Source: OpenWhisk's `LogLine.scala`,
+`DockerToActivationLogStore.scala`.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from invoker.driver.port import Stream
+
+MAX_PIECE_BYTES: Final = 16 * 1024
+_NAMES: Final = {Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
+
+
+def truncated_text(limit_bytes: int) -> str:
+    """Return the last line of a log that was cut."""
+    return (
+        "Logs were truncated because the total bytes size exceeds the limit of "
+        f"{limit_bytes} bytes."
+    )
+
+
+DEVELOPER_ERROR_TEXT: Final = (
+    "The action did not initialize or run as expected. Log data might be missing."
+)
+
+
+def line(time_ns: int, stream: Stream, text: str) -> str:
+    """Return one stored line. *time_ns* is Unix time."""
+    seconds, fraction = divmod(time_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    stamp = f"{moment}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
+    return f"{stamp:<30} {_NAMES[stream]}: {text}"
+
+
+class LogLines:
+    """Collects the output of one activation; a `LogSink`. Its memory is bounded by the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        """Begin an empty log of at most *limit_bytes* of text; 0 keeps, and says, nothing."""
+        self._limit_bytes = limit_bytes
+        self._left_bytes = limit_bytes
+        self._lines: list[str] = []
+        self._open: dict[Stream, tuple[int, bytes]] = {}
+        self._truncated = False
+
+    def write(self, stream: Stream, time_ns: int, text: bytes) -> None:
+        """Take one piece of output, as it was written."""
+        if self._left_bytes <= 0:
+            self._truncated = True
+            return
+        began_ns, begun = self._open.pop(stream, (time_ns, b""))
+        kept = text[: self._left_bytes]
+        self._left_bytes -= len(kept)
+        self._truncated = self._truncated or len(kept) < len(text)
+        *whole, rest = (begun + kept).split(b"\n")
+        for number, complete in enumerate(whole):
+            self._append(stream, time_ns if number else began_ns, complete)
+        while len(rest) >= MAX_PIECE_BYTES:
+            self._append(stream, began_ns, rest[:MAX_PIECE_BYTES])
+            rest = rest[MAX_PIECE_BYTES:]
+        if rest:
+            self._open[stream] = (time_ns if whole else began_ns, rest)
+
+    def finish(self, now_ns: int, *, developer_error: bool) -> tuple[str, ...]:
+        """Return all lines; what was begun and not ended is a line too."""
+        for stream, (time_ns, rest) in sorted(self._open.items(), key=lambda item: item[1][0]):
+            self._append(stream, time_ns, rest)
+        self._open.clear()
+        if self._limit_bytes and self._truncated:
+            self._lines.append(line(now_ns, Stream.STDERR, truncated_text(self._limit_bytes)))
+        if developer_error:
+            self._lines.append(line(now_ns, Stream.STDERR, DEVELOPER_ERROR_TEXT))
+        return tuple(self._lines)
+
+    def _append(self, stream: Stream, time_ns: int, text: bytes) -> None:
+        for start in range(0, max(len(text), 1), MAX_PIECE_BYTES):
+            piece = text[start : start + MAX_PIECE_BYTES]
+            self._lines.append(line(time_ns, stream, piece.decode(errors="replace")))

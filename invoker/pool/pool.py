@@ -1,0 +1,241 @@
+"""The pool's shell: owns the sandboxes, tells the books what happens, does what they order.
+
+There is no `if` about policy here. A call comes in with `run` and waits for its assignment; making,
+pausing and removing sandboxes are tasks of their own, so a call that leaves takes nothing with it.
+Whatever is cancelled, at whatever await, ends in an event to the books.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from common.log import logger
+
+from common.clock import Clock
+from common.errors import BriskError
+from common.ids import ActivationId, ContainerId
+from invoker import outcome
+from invoker.driver.port import CannotStart, Network, Sandbox, SandboxDriver, SandboxSpec
+from invoker.job import Job
+from invoker.pool import container as life
+from invoker.pool.books import Books
+from invoker.pool.orders import (
+    Assign,
+    Destroy,
+    DrainAsked,
+    Event,
+    Happened,
+    JobArrived,
+    JobWithdrawn,
+    Order,
+    Refuse,
+    Start,
+    Suspend,
+    Ticked,
+)
+from invoker.pool.proxy import Proxy
+from invoker.record import Execution
+
+TICK_S: Final = 1.0
+"""How often age is looked at. Times of keep-alive are ten seconds and more."""
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxDefaults:
+    """What every sandbox of a pool is given."""
+
+    network: Network = Network.NONE
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class Pool:
+    """Warm sandboxes for calls. Open it with `Pool.open`; safe to use from one event loop."""
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        books: Books,
+        driver: SandboxDriver,
+        proxy: Proxy,
+        clock: Clock,
+        defaults: SandboxDefaults,
+    ) -> None:
+        self.books = books
+        self._tasks = tasks
+        self._driver = driver
+        self._proxy = proxy
+        self._clock = clock
+        self._defaults = defaults
+        self._sandboxes: dict[ContainerId, Sandbox] = {}
+        self._watches: dict[ContainerId, asyncio.Task[None]] = {}
+        self._dead: set[ContainerId] = set()
+        self._assignments: dict[ActivationId, asyncio.Future[Assign]] = {}
+        self._owned: set[asyncio.Task[None]] = set()
+        self._emptied = asyncio.Event()
+        self._check_invariants = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        *,
+        books: Books,
+        driver: SandboxDriver,
+        proxy: Proxy,
+        clock: Clock,
+        defaults: SandboxDefaults,
+        drain_s: float,
+        check_invariants: bool = False,
+    ) -> AsyncIterator["Pool"]:
+        """Yield a pool that lives as long as the block, and leaves no sandbox behind it.
+
+        drain_s: how long the end of the block waits for sandboxes to go.
+        check_invariants: verify the books after every event.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            pool = cls(tasks, books, driver, proxy, clock, defaults)
+            pool._check_invariants = check_invariants
+            ticking = pool._own(pool._tick(), "tick")
+            try:
+                yield pool
+            finally:
+                ticking.cancel()
+                await pool._drain(drain_s)
+
+    def __repr__(self) -> str:
+        """Return what the books say."""
+        return f"<Pool {self.books}>"
+
+    async def run(self, job: Job) -> Execution:
+        """Do *job* in a sandbox and return what happened; waits for one as long as it takes.
+
+        Raises `CannotStart` when no sandbox can be had, `StoreError` when the code can't be read.
+        """
+        assignment = await self._assigned(job)
+        usable = False
+        try:
+            sandbox = self._sandboxes[assignment.container]
+            execution = await self._proxy.serve(sandbox, job, assignment.was)
+            usable = outcome.keeps_sandbox(execution.response)
+            return execution
+        finally:
+            ends_well = usable and assignment.container not in self._dead
+            event = life.JobDone() if ends_well else life.JobFailed()
+            self._happened(assignment.container, event)
+
+    async def _assigned(self, job: Job) -> Assign:
+        entry = job.entry
+        future: asyncio.Future[Assign] = asyncio.get_running_loop().create_future()
+        self._assignments[entry.id] = future
+        try:
+            self._tell(JobArrived(entry))
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and not future.exception():
+                # The assignment came in the same turn of the loop as the cancellation.
+                self._happened(future.result().container, life.JobFailed())
+            else:
+                self._tell(JobWithdrawn(entry.id))
+            raise
+        finally:
+            del self._assignments[entry.id]
+
+    # --- telling the books, and obeying them
+
+    def _happened(self, container_id: ContainerId, event: life.Event) -> None:
+        self._tell(Happened(container_id, event, self._clock.elapsed_s()))
+
+    def _tell(self, event: Event) -> None:
+        for order in self.books.handle(event):
+            self._obey(order)
+        if self._check_invariants:
+            self.books.check()
+        if self.books.draining and not self.books.shelf.containers:
+            self._emptied.set()
+
+    def _obey(self, order: Order) -> None:
+        match order:
+            case Assign(job=job):
+                if self._assignments[job].cancelled():  # the call has left, and not yet said so
+                    self._happened(order.container, life.JobFailed())
+                else:
+                    self._assignments[job].set_result(order)
+            case Refuse(job, why):
+                if not self._assignments[job].cancelled():
+                    self._assignments[job].set_exception(CannotStart(why))
+            case Start():
+                _ = self._own(self._start(order), f"start {order.container}")
+            case Suspend(container_id):
+                _ = self._own(self._suspend(container_id), f"pause {container_id}")
+            case Destroy(container_id):
+                _ = self._own(self._destroy(container_id), f"remove {container_id}")
+
+    def _own(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work, name=name)
+        self._owned.add(task)
+        task.add_done_callback(self._owned.discard)
+        return task
+
+    async def _start(self, order: Start) -> None:
+        spec = SandboxSpec(
+            container_id=order.container,
+            kind=order.shape.kind,
+            memory_mb=order.shape.memory_mb,
+            network=self._defaults.network,
+            env=self._defaults.env,
+        )
+        try:
+            sandbox = await self._driver.create(spec)
+        except BaseException as error:
+            self._happened(order.container, life.StartFailed())
+            if not isinstance(error, Exception):
+                raise
+            log.error("sandbox_not_started", container=order.container, kind=spec.kind,
+                      why=str(error), cause=repr(error.__cause__ or error))  # fmt: skip
+            return
+        self._sandboxes[order.container] = sandbox
+        self._watches[order.container] = self._own(self._watch(sandbox), f"watch {order.container}")
+        self._happened(order.container, life.Started())
+
+    async def _watch(self, sandbox: Sandbox) -> None:
+        died = await sandbox.wait_death()
+        self._dead.add(sandbox.container_id)
+        log.info("sandbox_died", container=sandbox.container_id, how=died.how)
+        self._happened(sandbox.container_id, life.Died())
+
+    async def _suspend(self, container_id: ContainerId) -> None:
+        try:
+            await self._sandboxes[container_id].pause()
+        except BriskError as error:
+            log.warning("sandbox_not_paused", container=container_id, why=str(error))
+            self._happened(container_id, life.SuspendFailed())
+        else:
+            self._happened(container_id, life.Suspended())
+
+    async def _destroy(self, container_id: ContainerId) -> None:
+        self._watches.pop(container_id).cancel()
+        sandbox = self._sandboxes.pop(container_id)
+        try:
+            await sandbox.destroy()
+        finally:
+            self._dead.discard(container_id)
+            self._happened(container_id, life.Removed())
+
+    async def _tick(self) -> None:
+        while True:
+            self._tell(Ticked(self._clock.elapsed_s()))
+            await asyncio.sleep(TICK_S)
+
+    async def _drain(self, drain_s: float) -> None:
+        self._tell(DrainAsked())
+        try:
+            async with asyncio.timeout(drain_s):
+                await self._emptied.wait()
+        except TimeoutError:
+            log.error("pool_not_drained", after_s=drain_s, left=repr(self.books))
+            for task in list(self._owned):
+                task.cancel()

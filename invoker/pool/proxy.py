@@ -1,0 +1,87 @@
+"""Makes one sandbox serve one call: resume it, load the code, run it, and take the time of each.
+
+The time limit applies to loading and to running, each on its own. Time is taken around the call to
+the sandbox only, so nobody pays for waiting, for starting a sandbox, or for writing the record.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from common.clock import Clock
+from common.entity.activation import Response
+from invoker import outcome
+from invoker.driver.port import Operation, Reply, Sandbox
+from invoker.job import Job
+from invoker.logs.lines import LogLines
+from invoker.pool.container import State
+from invoker.record import Execution
+
+MB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    start_ms: int
+    elapsed_ns: int
+    reply: Reply
+    late: bool
+
+
+class Proxy:
+    """Serves calls with whatever sandbox it is given. Holds no state between them."""
+
+    def __init__(self, clock: Clock, *, answer_limit_bytes: int) -> None:
+        self._clock = clock
+        self._answer_limit_bytes = answer_limit_bytes
+
+    async def serve(self, sandbox: Sandbox, job: Job, was: State) -> Execution:
+        """Let *sandbox* do *job* and return what happened.
+
+        was: its state before it was taken: BLANK has no code yet, PAUSED is to be resumed.
+        Raises `StoreError` when the code cannot be read; the sandbox is then as it was.
+        """
+        logs = LogLines(job.action.limits.logs_mb * MB)
+        timeout_ms = job.action.limits.timeout_ms
+        if was is State.PAUSED:
+            await sandbox.resume()
+        init: _Phase | None = None
+        if was is State.BLANK:
+            body = await job.init_body(self._clock.now_ms() + timeout_ms)
+            init = await self._phase(sandbox, "init", body, timeout_ms, logs)
+            failed = outcome.of_init(init.reply, late=init.late, timeout_ms=timeout_ms)
+            if failed:
+                return self._ended(init, None, failed, logs)
+        body = job.run_body(self._clock.now_ms() + timeout_ms)
+        run = await self._phase(sandbox, "run", body, timeout_ms, logs)
+        response = outcome.of_run(run.reply, late=run.late, timeout_ms=timeout_ms)
+        return self._ended(init, run, response, logs)
+
+    def _ended(
+        self, init: _Phase | None, run: _Phase | None, response: Response, logs: LogLines
+    ) -> Execution:
+        first, last = init or run, run or init
+        assert first and last, "something was called"
+        usable = outcome.keeps_sandbox(response)
+        return Execution(
+            start_ms=first.start_ms,
+            init_ns=init.elapsed_ns if init else None,
+            run_ns=run.elapsed_ns if run else 0,
+            timed_out=last.late,
+            response=response,
+            logs=logs.finish(self._clock.now_ns(), developer_error=not usable),
+        )
+
+    async def _phase(
+        self, sandbox: Sandbox, operation: Operation, body: bytes, timeout_ms: int, logs: LogLines
+    ) -> _Phase:
+        start_ms, start_ns = self._clock.now_ms(), self._clock.elapsed_ns()
+        reply = await sandbox.call(
+            operation,
+            body,
+            timeout_s=timeout_ms / 1000,
+            answer_limit_bytes=self._answer_limit_bytes,
+            logs=logs,
+        )
+        elapsed_ns = self._clock.elapsed_ns() - start_ns
+        late = outcome.is_late(reply, elapsed_ns=elapsed_ns, timeout_ms=timeout_ms)
+        return _Phase(start_ms, elapsed_ns, reply, late)

@@ -1,0 +1,152 @@
+"""The invoker: takes activations while there is room, has them run, and answers with records.
+
+For each message, in this order: read the action, note the start, run, hand the record to the store
+(it survives a kill from then on), tell the controller, settle the message. So a record is never
+missing for an answer that was given, and a message is never settled before its record is safe.
+
+A message that was being run when an earlier process died is not run again: its record says so.
+"""
+
+import asyncio
+from typing import Final
+
+from common.log import logger
+
+from common.bus.port import Bus, BusUnavailable, Delivery
+from common.clock import Clock
+from common.entity.action import Action
+from common.entity.activation import ActivationRecord, Status
+from common.errors import BriskError
+from common.ids import InvokerId
+from common.message import topics
+from common.message.activation import ActivationMessage
+from common.message.completion import Completion
+from common.store.actions import ActionStore
+from common.store.port import ActivationStore, Missing, StoreError
+from invoker import outcome, record
+from invoker.driver.port import CannotStart
+from invoker.job import Job
+from invoker.pool.pool import Pool
+
+ANSWER_TRIES: Final = 5
+ANSWER_PAUSE_S: Final = 0.2
+STORE_PAUSE_S: Final = 1.0
+
+log = logger(__name__)
+
+
+class Invoker:
+    """Serves one topic of the bus with one pool."""
+
+    def __init__(
+        self,
+        invoker_id: InvokerId,
+        *,
+        bus: Bus,
+        pool: Pool,
+        actions: ActionStore,
+        activations: ActivationStore,
+        clock: Clock,
+        max_under_way: int,
+    ) -> None:
+        """Make an invoker that holds at most *max_under_way* messages at a time."""
+        self.invoker_id = invoker_id
+        self._bus = bus
+        self._pool = pool
+        self._actions = actions
+        self._activations = activations
+        self._clock = clock
+        self._room = asyncio.Semaphore(max_under_way)
+
+    async def serve(self, drain_s: float) -> None:
+        """Take messages until the bus is closed or this is cancelled; then finish what was begun.
+
+        drain_s: how long begun activations may take to end; what is left then is cancelled, and
+        stays unsettled, so that a durable bus delivers it again.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            under_way: set[asyncio.Task[None]] = set()
+            try:
+                async for delivery in self._bus.receive(topics.invoker(self.invoker_id)):
+                    await self._room.acquire()  # back-pressure: stop reading when full
+                    task = tasks.create_task(self._handle(delivery))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+            finally:
+                if under_way:
+                    await asyncio.wait(under_way, timeout=drain_s)
+                for task in list(under_way):
+                    task.cancel()
+
+    async def _handle(self, delivery: Delivery) -> None:
+        message = delivery.message
+        assert isinstance(message, ActivationMessage), message
+        try:
+            try:
+                ended = await self._record(delivery, message)
+            except Exception:
+                log.exception("activation_broke", activation=message.activation_id,
+                              transid=message.transid)  # fmt: skip
+                ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
+            await self._keep(ended, message)
+            await self._answer(message, ended)
+            delivery.settle()
+        finally:
+            self._room.release()
+
+    async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
+        """Hand the record to the store; while it takes none, nothing is answered or taken."""
+        while True:
+            try:
+                return self._activations.put(ended)
+            except StoreError as error:
+                log.error("record_not_stored", activation=message.activation_id,
+                          transid=message.transid, why=str(error))  # fmt: skip
+                await asyncio.sleep(STORE_PAUSE_S)
+
+    async def _record(self, delivery: Delivery, message: ActivationMessage) -> ActivationRecord:
+        if delivery.was_started:
+            return self._failed(message, Status.WHISK_ERROR, outcome.INTERRUPTED)
+        try:
+            action = await self._actions.get(message.action)
+        except Missing:
+            return self._failed(message, Status.APPLICATION_ERROR, outcome.ACTION_REMOVED)
+        except BriskError as error:
+            log.warning("action_not_read", action=message.action.doc_id, transid=message.transid,
+                        why=str(error))  # fmt: skip
+            return self._failed(message, Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
+        delivery.start()
+        job = Job(message=message, action=action, code=lambda: self._actions.code(action))
+        try:
+            execution = await self._pool.run(job)
+        except (CannotStart, StoreError) as error:
+            log.error("action_not_run", action=message.action.doc_id, transid=message.transid,
+                      why=str(error))  # fmt: skip
+            lacks_code = isinstance(error, StoreError)
+            text = outcome.ACTION_NOT_FETCHED if lacks_code else outcome.NO_RESOURCES
+            return self._failed(message, Status.WHISK_ERROR, text, action)
+        return record.of_execution(message, execution, action=action)
+
+    def _failed(
+        self, message: ActivationMessage, status: Status, text: str, action: Action | None = None
+    ) -> ActivationRecord:
+        response = outcome.failure(status, text)
+        return record.of_failure(message, response, now_ms=self._clock.now_ms(), action=action)
+
+    async def _answer(self, message: ActivationMessage, ended: ActivationRecord) -> None:
+        """Tell the controller; it may not hear it, but the record is there for whoever asks."""
+        completion = Completion(
+            activation_id=message.activation_id,
+            transid=message.transid,
+            invoker=self.invoker_id,
+            record=ended,
+        )
+        topic = topics.completed(message.controller)
+        for attempt in range(ANSWER_TRIES):
+            try:
+                return await self._bus.send(topic, completion, durable=False)
+            except BusUnavailable as error:
+                log.warning("answer_delayed", transid=message.transid, attempt=attempt + 1,
+                            why=str(error))  # fmt: skip
+                await asyncio.sleep(ANSWER_PAUSE_S)
+        log.error("answer_lost", activation=message.activation_id, transid=message.transid)

@@ -1,0 +1,103 @@
+"""Drivers and sandboxes that obey a script, and misbehave on request."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from common.ids import ContainerId
+from invoker.driver.port import (
+    Answer,
+    CannotStart,
+    Died,
+    DriverReport,
+    Level,
+    LogSink,
+    Operation,
+    Reply,
+    SandboxSpec,
+)
+
+Behaviour = Callable[[Operation, bytes], Awaitable[Reply]]
+
+
+async def echo(operation: Operation, payload: bytes) -> Reply:
+    """Answer as a healthy runtime: every load succeeds, every run returns its body."""
+    return Answer(200, payload, len(payload))
+
+
+class FakeSandbox:
+    """A sandbox without anything in it. `story` holds what was asked of it, in order."""
+
+    def __init__(self, spec: SandboxSpec, behaviour: Behaviour) -> None:
+        self.spec = spec
+        self.story: list[str] = []
+        self._behaviour = behaviour
+        self._death: asyncio.Future[Died] = asyncio.get_running_loop().create_future()
+        self.pausing: asyncio.Event | None = None
+        self.resuming: asyncio.Event | None = None
+
+    @property
+    def container_id(self) -> ContainerId:
+        return self.spec.container_id
+
+    async def call(
+        self,
+        operation: Operation,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        answer_limit_bytes: int,
+        logs: LogSink,
+    ) -> Reply:
+        self.story.append(operation)
+        return await self._behaviour(operation, payload)
+
+    def die(self, how: str = "exit 1") -> None:
+        self._death.set_result(Died(how))
+
+    async def wait_death(self) -> Died:
+        return await asyncio.shield(self._death)
+
+    async def pause(self) -> None:
+        self.story.append("pause")
+        if self.pausing:
+            await self.pausing.wait()
+
+    async def resume(self) -> None:
+        self.story.append("resume")
+        if self.resuming:
+            await self.resuming.wait()
+
+    async def destroy(self) -> None:
+        self.story.append("destroy")
+
+
+class FakeDriver:
+    """Makes `FakeSandbox`es. `gate` holds every start back until it is set."""
+
+    def __init__(self, behaviour: Behaviour = echo) -> None:
+        self.behaviour = behaviour
+        self.sandboxes: list[FakeSandbox] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failures = 0
+
+    async def probe(self) -> DriverReport:
+        return DriverReport(
+            driver="fake", level=Level.NONE, abilities=frozenset(), kinds={"python:3.11": "fake"}
+        )
+
+    async def reconcile(self) -> list[str]:
+        return []
+
+    async def create(self, spec: SandboxSpec) -> FakeSandbox:
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise CannotStart
+        sandbox = FakeSandbox(spec, self.behaviour)
+        self.sandboxes.append(sandbox)
+        return sandbox
+
+    async def close(self) -> None:
+        for sandbox in self.sandboxes:
+            await sandbox.destroy()

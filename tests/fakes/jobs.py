@@ -1,0 +1,49 @@
+"""Activations to be run, with everything that does not matter filled in."""
+
+import itertools
+
+from common.entity.action import Action, Exec
+from common.entity.limits import Limits
+from common.entity.names import QualifiedName
+from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
+from common.message.activation import ActivationMessage
+from invoker.job import Job
+
+_numbers = itertools.count(1)
+
+
+def an_action(name: str = "hello", *, rev: str = "1", memory_mb: int = 256) -> Action:
+    """Return a Python action of the guest."""
+    return Action(
+        name=QualifiedName(Namespace("guest"), None, name),
+        exec=Exec(kind="python:3.11", code="def main(args): return args"),
+        limits=Limits(memory_mb=memory_mb),
+        rev=Rev(rev),
+    )
+
+
+def a_message(action: Action, *, payload: bytes = b"{}", received_ms: int = 0) -> ActivationMessage:
+    """Return an order to run *action* once, with an id of its own."""
+    return ActivationMessage(
+        activation_id=ActivationId(f"{next(_numbers):032x}"),
+        transid=TransId("test"),
+        controller=ControllerId(0),
+        namespace=Namespace("guest"),
+        subject=Subject("guest"),
+        action=action.name,
+        rev=action.rev,
+        version=action.version,
+        payload=payload,
+        received_ms=received_ms,
+        blocking=True,
+    )
+
+
+def a_job(name: str = "hello", *, memory_mb: int = 256, payload: bytes = b"{}") -> Job:
+    """Return a job for the action of that name."""
+    action = an_action(name, memory_mb=memory_mb)
+
+    async def code() -> str | None:
+        return action.exec.code
+
+    return Job(message=a_message(action, payload=payload), action=action, code=code)
