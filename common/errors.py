@@ -70,6 +70,13 @@ class LimitOutOfBounds(BriskError):
         super().__init__(f"requirement failed: {detail}")
 
 
+class InstancesOutOfBounds(BriskError):
+    """Max action instance concurrency must not exceed your namespace concurrency of {allowed}."""
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(self.words(allowed=allowed))
+
+
 class ExecMissing(BriskError):
     """exec undefined"""  # noqa: D415 - OpenWhisk's words end without a period
 
