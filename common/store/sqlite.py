@@ -1,0 +1,95 @@
+"""All stores of the embedded platform, in one folder.
+
+`meta.db` holds documents and code; `activations/` a file of records per day; `spool/` the records
+that are not there yet. One process may have them open: who opens the folder holds its lock.
+"""
+
+import asyncio
+from pathlib import Path
+
+from common.clock import Clock
+from common.settings import StoreSettings
+from common.store import sqlite_blobs, sqlite_documents
+from common.store.port import StoreUnavailable
+from common.store.spool import Spool
+from common.store.sqlite_activations import SqliteActivationStore
+from common.store.sqlite_blobs import SqliteBlobStore
+from common.store.sqlite_documents import SqliteDocStore
+from common.store.sqlite_file import Readers, Writer
+
+
+class SqliteStores:
+    """See `common.store.port.Stores`. Belongs to one event loop; made by `open`."""
+
+    def __init__(
+        self,
+        *,
+        documents: tuple[SqliteDocStore, SqliteDocStore],
+        blobs: SqliteBlobStore,
+        activations: SqliteActivationStore,
+        writer: Writer,
+        readers: Readers,
+        settings: StoreSettings,
+    ) -> None:
+        self.subjects, self.entities = documents
+        self.blobs = blobs
+        self.activations = activations
+        self._writer = writer
+        self._readers = readers
+        self._settings = settings
+
+    def __repr__(self) -> str:
+        return f"<SqliteStores {self.activations!r}>"
+
+    @classmethod
+    async def open(cls, folder: Path, settings: StoreSettings, clock: Clock) -> "SqliteStores":
+        """Open what is in *folder*; it is made if need be.
+
+        Records that a crash left in the spool are there at once, for readers, too.
+
+        Raises `Corrupted`, `StoreUnavailable`.
+        """
+        meta = _prepared(folder)
+        schema = sqlite_documents.SCHEMA + sqlite_blobs.SCHEMA
+        writer = Writer(meta, schema, at_once=settings.flush_records)
+        readers = Readers()
+        try:
+            activations = SqliteActivationStore(
+                folder / "activations", Spool(folder / "spool"), readers, settings
+            )
+        except BaseException:
+            await writer.close()
+            await readers.close()
+            raise
+        return cls(
+            documents=(
+                SqliteDocStore("subjects", meta, writer, readers),
+                SqliteDocStore("entities", meta, writer, readers),
+            ),
+            blobs=SqliteBlobStore(meta, writer, readers, clock),
+            activations=activations,
+            writer=writer,
+            readers=readers,
+            settings=settings,
+        )
+
+    async def close(self) -> None:
+        """Flush and close; within the deadline of the settings. Idempotent.
+
+        Records that the database does not take stay in the spool, for the next start.
+        """
+        await self.activations.close()
+        try:
+            async with asyncio.timeout(self._settings.close_s):
+                await self._writer.close()
+                await self._readers.close()
+        except TimeoutError as error:
+            raise StoreUnavailable("The stores are not closed: the disk is too slow.") from error
+
+
+def _prepared(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"The folder {folder.name} cannot be made: {error}.") from error
+    return folder / "meta.db"

@@ -1,0 +1,256 @@
+"""Records in SQLite: one file per UTC day, dropped whole when its time is over.
+
+Which file holds a record follows from the record alone, so nothing has to remember it: an id of
+ours begins with the moment it was accepted, and that day is the file's. An id from elsewhere, or
+one that had waited for more than a day, goes by its start. A file therefore holds only starts
+from a day before its own to a day after.
+
+The ledger, one row per namespace, action and hour, is in the same file and changes in the same
+transaction, and only if the record was not there yet: it is the sum of the records, always.
+"""
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from common.append_log import Segment, sync_folder
+from common.entity.activation import ActivationRecord
+from common.ids import ActivationId, Namespace, accepted_ms
+from common.store.port import ActivationFilter, StoreUnavailable
+from common.store.sqlite_file import connect, transaction, translated
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+# Two days before the end of the calendar, so that every day nearby has a name.
+_LAST_START_MS: Final = (date.max.toordinal() - _EPOCH - 2) * DAY_MS
+_OURS: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}\Z")
+_FILE: Final = re.compile(r"act-(\d{4})(\d\d)(\d\d)\.db\Z")
+_EVER: Final = (-(1 << 62), 1 << 62)
+ALL_HOURS: Final = (-(1 << 40), 1 << 40)
+
+# The body is long, so this table keeps its hidden row id: rows in the key's tree are far slower.
+_SCHEMA: Final = """
+CREATE TABLE activation(
+    ns TEXT NOT NULL, aid TEXT NOT NULL, start INTEGER NOT NULL, path TEXT NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY(ns, aid));
+CREATE INDEX activation_start ON activation(ns, start DESC, aid DESC);
+CREATE INDEX activation_path ON activation(ns, path, start DESC, aid DESC);
+CREATE TABLE usage_hour(
+    ns TEXT NOT NULL, path TEXT NOT NULL, hour INTEGER NOT NULL,
+    activations INTEGER NOT NULL, billed_ms INTEGER NOT NULL, mb_ms INTEGER NOT NULL,
+    PRIMARY KEY(ns, path, hour)) WITHOUT ROWID;
+"""
+
+Key: TypeAlias = tuple[Namespace, ActivationId]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A record on its way to the file of its day."""
+
+    record: ActivationRecord
+    document: bytes
+    day: int
+    segment: Segment
+    """Where the spool keeps it until it is committed."""
+
+    @property
+    def key(self) -> Key:
+        """What identifies the record."""
+        return self.record.namespace, self.record.activation_id
+
+
+@dataclass(frozen=True, slots=True)
+class HourUsage:
+    """One row of the ledger. *hour* counts from 1970."""
+
+    path: str
+    hour: int
+    activations: int
+    billed_ms: int
+    mb_ms: int
+
+
+def day_of(activation_id: ActivationId, start_ms: int) -> int:
+    """Return the day, counted from 1970, whose file holds a record.
+
+    Raises `ValueError` for a start that no calendar has.
+    """
+    if not 0 <= start_ms <= _LAST_START_MS:
+        raise ValueError(f"no record starts at {start_ms} ms")
+    hinted = hinted_day(activation_id)
+    if hinted is not None and abs(accepted_ms(activation_id) - start_ms) <= DAY_MS:
+        return hinted
+    return start_ms // DAY_MS
+
+
+def hinted_day(activation_id: ActivationId) -> int | None:
+    """Return the day of which an id speaks; None when it is not one of ours."""
+    if _OURS.match(activation_id) is None:
+        return None
+    return accepted_ms(activation_id) // DAY_MS
+
+
+def first_start_ms(day: int) -> int:
+    """Return the earliest start that the file of *day* may hold."""
+    return (day - 1) * DAY_MS
+
+
+def last_start_ms(day: int) -> int:
+    """Return the latest start that the file of *day* may hold."""
+    return (day + 2) * DAY_MS - 1
+
+
+def days_between(days: Iterable[int], since_ms: int | None, upto_ms: int | None) -> list[int]:
+    """Return those of *days* that may hold a start in the bounds, newest first."""
+    since, upto = _bounds(since_ms, upto_ms)
+    return sorted(
+        (day for day in days if first_start_ms(day) <= upto and last_start_ms(day) >= since),
+        reverse=True,
+    )
+
+
+def file_of(folder: Path, day: int) -> Path:
+    """Return the file of *day*. Raises `ValueError` for a day that no calendar has."""
+    return folder / f"act-{date.fromordinal(_EPOCH + day):%Y%m%d}.db"
+
+
+def days_in(folder: Path) -> set[int]:
+    """Return the days that have a file."""
+    matches = (_FILE.match(path.name) for path in folder.iterdir())
+    return {
+        date(*map(int, match.groups())).toordinal() - _EPOCH
+        for match in matches
+        if match is not None
+    }
+
+
+def open_day(folder: Path, day: int) -> sqlite3.Connection:
+    """Open the file of *day* for writing; it is made whole or not at all, if need be.
+
+    Raises `Corrupted`, `StoreUnavailable`.
+    """
+    path = file_of(folder, day)
+    if not path.exists():
+        try:
+            _make(path)
+        except OSError as error:
+            raise StoreUnavailable(f"{path.name} cannot be made: {error.strerror}.") from error
+    return connect(path)
+
+
+def _make(path: Path) -> None:
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    with translated(path):
+        db = sqlite3.connect(unfinished)
+        try:
+            db.executescript(_SCHEMA)
+        finally:
+            db.close()
+    unfinished.rename(path)
+    sync_folder(path.parent)
+
+
+def insert(db: sqlite3.Connection, batch: Sequence[Pending]) -> None:
+    """Write records and what they add to the ledger, all or nothing; known ones are left alone."""
+    sums: defaultdict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    with transaction(db):
+        for entry in batch:
+            record = entry.record
+            path = record.action.in_namespace
+            is_new = db.execute(
+                "INSERT INTO activation(ns, aid, start, path, body) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT(ns, aid) DO NOTHING",
+                (*entry.key, record.start_ms, path, entry.document),
+            ).rowcount
+            if is_new:
+                row = sums[record.namespace, path, record.start_ms // HOUR_MS]
+                row[0] += 1
+                row[1] += record.billed_ms
+                row[2] += record.billed_ms * record.memory_mb
+        db.executemany(
+            "INSERT INTO usage_hour VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(ns, path, hour) DO "
+            "UPDATE SET activations=activations+excluded.activations, "
+            "billed_ms=billed_ms+excluded.billed_ms, mb_ms=mb_ms+excluded.mb_ms",
+            [(*key, *row) for key, row in sums.items()],
+        )
+
+
+def document(db: sqlite3.Connection, key: Key) -> bytes | None:
+    """Return the document of one record, if it is in this file."""
+    row = db.execute("SELECT body FROM activation WHERE ns=? AND aid=?", key).fetchone()
+    return None if row is None else row[0]
+
+
+def without_stored(db: sqlite3.Connection, entries: Iterable[Pending]) -> list[Pending]:
+    """Return those of *entries* that are not in this file yet."""
+    known = "SELECT 1 FROM activation WHERE ns=? AND aid=?"
+    return [entry for entry in entries if db.execute(known, entry.key).fetchone() is None]
+
+
+def newest(
+    db: sqlite3.Connection, wanted: ActivationFilter, limit: int
+) -> list[tuple[int, ActivationId]]:
+    """Return start and id of matching records, newest start first."""
+    where, values = _where(wanted)
+    return db.execute(
+        f"SELECT start, aid FROM activation WHERE {where} ORDER BY start DESC, aid DESC LIMIT ?",
+        (*values, limit),
+    ).fetchall()
+
+
+def count(db: sqlite3.Connection, wanted: ActivationFilter) -> int:
+    """Return how many records match."""
+    where, values = _where(wanted)
+    row = db.execute(f"SELECT count(*) FROM activation WHERE {where}", values).fetchone()
+    return int(row[0])
+
+
+def usage(
+    db: sqlite3.Connection, namespace: Namespace, first_hour: int, end_hour: int
+) -> list[HourUsage]:
+    """Return the ledger's rows of a namespace from *first_hour* to before *end_hour*."""
+    rows = db.execute(
+        "SELECT path, hour, activations, billed_ms, mb_ms FROM usage_hour "
+        "WHERE ns=? AND hour>=? AND hour<?",
+        (namespace, first_hour, end_hour),
+    )
+    return [HourUsage(*row) for row in rows]
+
+
+def documents(db: sqlite3.Connection, namespace: Namespace) -> Iterator[bytes]:
+    """Yield the document of every record of a namespace."""
+    for (body,) in db.execute("SELECT body FROM activation WHERE ns=?", (namespace,)):
+        yield body
+
+
+def matches(record: ActivationRecord, wanted: ActivationFilter) -> bool:
+    """Tell whether a record that is not in a file yet belongs to an answer."""
+    since, upto = _bounds(wanted.since_ms, wanted.upto_ms)
+    return (
+        record.namespace == wanted.namespace
+        and wanted.name in (None, record.action.in_namespace)
+        and since <= record.start_ms <= upto
+    )
+
+
+def _where(wanted: ActivationFilter) -> tuple[str, tuple[str | int, ...]]:
+    bounds = _bounds(wanted.since_ms, wanted.upto_ms)
+    if wanted.name is None:
+        return "ns=? AND start BETWEEN ? AND ?", (wanted.namespace, *bounds)
+    return "ns=? AND path=? AND start BETWEEN ? AND ?", (wanted.namespace, wanted.name, *bounds)
+
+
+def _bounds(since_ms: int | None, upto_ms: int | None) -> tuple[int, int]:
+    """Return both bounds, inside what SQLite can compare."""
+    first, last = _EVER
+    since = first if since_ms is None else max(first, min(since_ms, last))
+    upto = last if upto_ms is None else max(first, min(upto_ms, last))
+    return since, upto

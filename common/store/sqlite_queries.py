@@ -1,0 +1,225 @@
+"""Questions about records: over the files of several days, and what is not in them yet.
+
+Each question is asked in a reader's thread, of one moment of the event loop: the days that had a
+file and the records that were pending. Of those records, a file's snapshot tells which it has
+already, so that none is left out and none is counted twice. A stored record never changes, so the
+snapshots of different files need not be of one moment.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from heapq import nlargest
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from common.entity import activation_document
+from common.entity.activation import ActivationRecord
+from common.entity.activation_document import MalformedRecord
+from common.ids import ActivationId, Namespace
+from common.store import sqlite_days as days
+from common.store.port import ActivationFilter, Corrupted, Missing, Period, UsageRow
+from common.store.sqlite_days import HOUR_MS, HourUsage, Key, Pending
+from common.store.sqlite_file import Readers
+
+_PERIOD_FORMATS: Final = {"action": "", "hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
+
+
+class Moment(NamedTuple):
+    """What a question is asked of."""
+
+    stored: Collection[int]
+    """Days that have a file."""
+    pending: Sequence[Pending]
+    """Records that may not be in a file yet; whichever namespace they are of."""
+
+
+class _View(NamedTuple):
+    """One day, while its snapshot is open."""
+
+    day: int
+    db: sqlite3.Connection | None
+    """None when the day has no file."""
+    pending: list[Pending]
+    """Matching records that are not in the file."""
+
+
+class _Found(NamedTuple):
+    """A place in a page whose document is not read yet, unless it is pending."""
+
+    start_ms: int
+    activation_id: ActivationId
+    day: int
+    entry: Pending | None
+
+
+class Queries:
+    """Answers about the records of one folder."""
+
+    def __init__(self, folder: Path, readers: Readers) -> None:
+        self._folder = folder
+        self._readers = readers
+
+    async def document(self, key: Key, now: Moment) -> bytes | None:
+        """Return the document of one stored record; None if no file has it."""
+        return await self._readers.run(lambda: self._document(key, now.stored))
+
+    async def page(
+        self, wanted: ActivationFilter, limit: int, skip: int, now: Moment
+    ) -> list[bytes]:
+        """Return documents, newest start first."""
+
+        def read() -> list[bytes]:
+            found = self._newest(wanted, skip + limit, now)
+            return [self._found_document(wanted.namespace, item) for item in found[skip:]]
+
+        return await self._readers.run(read)
+
+    async def count(self, wanted: ActivationFilter, now: Moment) -> int:
+        """Return how many records match."""
+
+        def read() -> int:
+            return sum(
+                len(view.pending) + (days.count(view.db, wanted) if view.db else 0)
+                for view in self._views(wanted, now)
+            )
+
+        return await self._readers.run(read)
+
+    async def usage(
+        self, namespace: Namespace, *, from_ms: int, to_ms: int, by: Period, now: Moment
+    ) -> list[UsageRow]:
+        """Return exact sums, ordered; the bounds are widened to whole hours."""
+        first_hour, end_hour = from_ms // HOUR_MS, -(-to_ms // HOUR_MS)
+        wanted = ActivationFilter(
+            namespace=namespace, since_ms=first_hour * HOUR_MS, upto_ms=end_hour * HOUR_MS - 1
+        )
+
+        def read() -> list[UsageRow]:
+            rows: list[HourUsage] = []
+            for view in self._views(wanted, now):
+                if view.db:
+                    rows += days.usage(view.db, namespace, first_hour, end_hour)
+                rows += [_used(entry.record) for entry in view.pending]
+            return _summed(rows, by)
+
+        return await self._readers.run(read)
+
+    async def audit(self, namespace: Namespace, now: Moment) -> tuple[UsageRow, UsageRow]:
+        """Return the ledger's total, and the total recomputed from the records.
+
+        A record that is pending has no row in the ledger yet and counts on both sides.
+        """
+
+        def read() -> tuple[UsageRow, UsageRow]:
+            ledger: list[HourUsage] = []
+            recomputed: list[HourUsage] = []
+            for view in self._views(ActivationFilter(namespace=namespace), now):
+                if view.db:
+                    ledger += days.usage(view.db, namespace, *days.ALL_HOURS)
+                    stored = days.documents(view.db, namespace)
+                    recomputed.append(_sum("", 0, map(_used, map(record, stored))))
+                pending = [_used(entry.record) for entry in view.pending]
+                ledger += pending
+                recomputed += pending
+            return _total(ledger), _total(recomputed)
+
+        return await self._readers.run(read)
+
+    def _views(self, wanted: ActivationFilter, now: Moment) -> Iterator[_View]:
+        """Yield the days that may hold what is wanted, newest first."""
+        entries: defaultdict[int, list[Pending]] = defaultdict(list)
+        for entry in now.pending:
+            if days.matches(entry.record, wanted):
+                entries[entry.day].append(entry)
+        candidates = {*now.stored, *entries}
+        for day in days.days_between(candidates, wanted.since_ms, wanted.upto_ms):
+            if day not in now.stored:
+                yield _View(day, None, entries[day])
+                continue
+            with self._readers.snapshot(self._path(day)) as db:
+                yield _View(day, db, days.without_stored(db, entries[day]))
+
+    def _newest(self, wanted: ActivationFilter, number: int, now: Moment) -> list[_Found]:
+        found: list[_Found] = []
+        for view in self._views(wanted, now):
+            is_whole = len(found) == number
+            if is_whole and (not found or found[-1].start_ms > days.last_start_ms(view.day)):
+                break
+            for entry in view.pending:
+                start_ms, activation_id = entry.record.start_ms, entry.record.activation_id
+                found.append(_Found(start_ms, activation_id, view.day, entry))
+            rows = days.newest(view.db, wanted, number) if view.db else []
+            found += [_Found(start_ms, aid, view.day, None) for start_ms, aid in rows]
+            found = nlargest(number, found, key=lambda item: (item.start_ms, item.activation_id))
+        return found
+
+    def _found_document(self, namespace: Namespace, item: _Found) -> bytes:
+        if item.entry is not None:
+            return item.entry.document
+        with self._readers.snapshot(self._path(item.day)) as db:
+            document = days.document(db, (namespace, item.activation_id))
+        if document is None:
+            raise Missing(f"The record {item.activation_id} has been deleted just now.")
+        return document
+
+    def _document(self, key: Key, stored: Collection[int]) -> bytes | None:
+        hinted = days.hinted_day(key[1])
+        # The day of the id first; an id from elsewhere may be in any file.
+        for day in sorted(stored, key=lambda day: (day == hinted, day), reverse=True):
+            with self._readers.snapshot(self._path(day)) as db:
+                document = days.document(db, key)
+            if document is not None:
+                return document
+        return None
+
+    def _path(self, day: int) -> Path:
+        return days.file_of(self._folder, day)
+
+
+def record(document: bytes) -> ActivationRecord:
+    """Return the record of a stored document. Raises `Corrupted`."""
+    try:
+        return activation_document.decode(document)
+    except MalformedRecord as error:
+        raise Corrupted(str(error)) from error
+
+
+def _used(record: ActivationRecord) -> HourUsage:
+    return HourUsage(
+        path=record.action.in_namespace,
+        hour=record.start_ms // HOUR_MS,
+        activations=1,
+        billed_ms=record.billed_ms,
+        mb_ms=record.billed_ms * record.memory_mb,
+    )
+
+
+def _sum(path: str, hour: int, rows: Iterable[HourUsage]) -> HourUsage:
+    activations = billed_ms = mb_ms = 0
+    for row in rows:
+        activations += row.activations
+        billed_ms += row.billed_ms
+        mb_ms += row.mb_ms
+    return HourUsage(path, hour, activations, billed_ms, mb_ms)
+
+
+def _total(rows: Iterable[HourUsage]) -> UsageRow:
+    total = _sum("", 0, rows)
+    return UsageRow("", "", total.activations, total.billed_ms, total.mb_ms)
+
+
+def _summed(rows: Iterable[HourUsage], by: Period) -> list[UsageRow]:
+    groups: defaultdict[tuple[str, str], list[HourUsage]] = defaultdict(list)
+    for row in rows:
+        groups[_period(row.hour, by), row.path].append(row)
+    sums = ((period, path, _sum(path, 0, group)) for (period, path), group in groups.items())
+    return sorted(
+        UsageRow(period, path, total.activations, total.billed_ms, total.mb_ms)
+        for period, path, total in sums
+    )
+
+
+def _period(hour: int, by: Period) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime(_PERIOD_FORMATS[by])
