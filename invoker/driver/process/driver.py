@@ -1,0 +1,286 @@
+"""The process driver: sandboxes are processes of this host, cloned from a warm interpreter.
+
+A zygote per flavour (a Python version; one for every Node) is started when it is first needed. Each
+sandbox is a clone of it in namespaces of its own, in a cgroup where that may be made, without
+capabilities, behind a system call filter; it costs a few milliseconds and two megabytes. What the
+host does not allow is left out step by step, and `probe` says so with the remedy. Without
+namespaces nothing is started unless the operator has said that the code is trusted.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import os
+import platform
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import runtimes
+from common.settings import SandboxSettings
+from invoker.driver.channel import Channel
+from invoker.driver.port import CannotStart, DriverReport, SandboxSpec
+from invoker.driver.process import host, hostview, interpreters, records, report, seccomp, wires
+from invoker.driver.process.cgroup import Allowance
+from invoker.driver.process.interpreters import Interpreter
+from invoker.driver.process.lease import Lease, Slots, end_signal
+from invoker.driver.process.sandbox import EXIT_S, ProcessSandbox
+from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
+
+_T = TypeVar("_T")
+
+START_S: Final = 10.0
+"""How long a runtime may take to say that it is up: a Node on a busy host needs 0.3 s."""
+CLOSE_S: Final = 4.0
+_THREADS: Final = 4
+_TMP_INODES: Final = 16_384
+_NODE: Final = "nodejs"
+_OWN_USER: Final = 0
+"""The platform's user, as its zygotes see it."""
+_OWN_PYTHON: Final = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+_RUNTIMES: Final = Path(next(iter(runtimes.__path__))).resolve()
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+# Beyond its memory limit, what a runtime has mapped before any code of a user: libraries' data,
+# arenas, and the heap that V8 reserves. Only used where there are no cgroups.
+_SLACK_MB: Final = {"python": 64, _NODE: 768}
+
+
+class ProcessDriver:
+    """Makes sandboxes out of processes; see `port.SandboxDriver` for what is promised.
+
+    kinds: those of the manifest; which of them run here is in the report.
+    state_dir: a folder of this installation, held by one platform at a time.
+    """
+
+    def __init__(self, settings: SandboxSettings, kinds: Sequence[str], state_dir: Path) -> None:
+        self._settings = settings
+        self._kinds = tuple(kinds)
+        self._state_dir = state_dir
+        self._host: host.Host | None = None
+        self._interpreters: Mapping[str, Interpreter] = {}
+        self._zygotes: dict[str, Zygote] = {}
+        self._starting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._leases: set[Lease] = set()
+        self._slots = Slots(host.MOST_SLOTS)
+        self._threads = ThreadPoolExecutor(_THREADS, "brisk-cgroup")
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<ProcessDriver {self._slots!r} zygotes={sorted(self._zygotes)}>"
+
+    async def probe(self) -> DriverReport:
+        """Find out what this host allows."""
+        self._host, self._interpreters = await asyncio.gather(
+            host.examine(self._group_name), interpreters.find(self._kinds)
+        )
+        return report.describe(self._examined, self._interpreters, self._settings)
+
+    async def reconcile(self) -> list[str]:
+        """Remove what a crashed predecessor with the same state folder left."""
+        return await self._in_thread(self._reconcile)
+
+    async def warm(self, kind: str) -> None:
+        """Start what sandboxes of *kind* are cloned from, before the first is asked for."""
+        try:
+            await self._zygote_for(self._interpreter(kind))
+        except (ZygoteFailed, OSError) as error:
+            raise CannotStart from error
+
+    async def create(self, spec: SandboxSpec) -> ProcessSandbox:
+        """Return a blank sandbox. Raises `CannotStart`."""
+        try:
+            interpreter = self._interpreter(spec.kind)
+            self._demand_isolation()
+            zygote = await self._zygote_for(interpreter)
+            lease = Lease(spec.container_id, self._slots, self._threads)
+        except (ZygoteFailed, OSError) as error:
+            raise CannotStart from error
+        self._leases.add(lease)
+        lease.when_gone(self._leases.discard)
+        try:
+            channel = await self._start(lease, zygote, interpreter, spec)
+        except BaseException as error:
+            lease.release(end_signal(self._is_isolated))
+            if isinstance(error, OSError):
+                raise CannotStart from error
+            raise
+        return ProcessSandbox(spec.container_id, channel, lease, is_isolated=self._is_isolated)
+
+    async def close(self) -> None:
+        """Destroy every sandbox and end the zygotes. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        leases = list(self._leases)
+        for lease in leases:
+            lease.release(end_signal(self._is_isolated))
+        await asyncio.gather(*(lease.wait_gone(CLOSE_S) for lease in leases))
+        await asyncio.gather(*(zygote.stop() for zygote in self._zygotes.values()))
+        await self._in_thread(self._remove_own)
+        self._threads.shutdown(wait=False)
+
+    # Making one sandbox.
+
+    async def _start(
+        self, lease: Lease, zygote: Zygote, interpreter: Interpreter, spec: SandboxSpec
+    ) -> Channel:
+        facts = self._examined
+        uid = facts.uid_of(lease.slot)
+        with contextlib.ExitStack() as handed_over:
+            cgroup_files: list[int] = []
+            if facts.cgroups is not None:
+                allowance = Allowance(memory_mb=spec.memory_mb, pids=self._settings.pids)
+                cgroup_files = (await lease.make_group(facts.cgroups, allowance)).open()
+                for fd in cgroup_files:
+                    handed_over.callback(os.close, fd)
+            both = handed_over.enter_context(wires.laid(uid))
+            channel = await both.connect()
+            request = self._request(interpreter, spec, uid)
+            clone = lease.start(zygote, request, [*both.of_sandbox, *cgroup_files])
+        try:
+            await channel.hello(START_S)
+        except BaseException as error:
+            channel.close()
+            if isinstance(error, CannotStart):
+                raise await _reason(clone, error) from error
+            raise
+        return channel
+
+    def _request(
+        self, interpreter: Interpreter, spec: SandboxSpec, uid: int | None
+    ) -> dict[str, Any]:
+        facts = self._examined
+        language = "python" if interpreter.is_python else _NODE
+        path = f"{os.path.dirname(interpreter.executable)}:{_PATH}"
+        home = {"PATH": path, "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
+        return {
+            "uid": _OWN_USER if uid is None and self._is_isolated else uid,
+            "network": spec.network.value,
+            "cgroup": facts.cgroups.version if facts.cgroups is not None else "none",
+            "pids": self._settings.pids,
+            "data_mb": 0 if facts.cgroups is not None else spec.memory_mb + _SLACK_MB[language],
+            "tmp_mb": self._settings.tmp_mb,
+            "tmp_inodes": _TMP_INODES,
+            "env": {**home, **spec.env},
+            "command": None if interpreter.is_python else self._node(interpreter, spec),
+        }
+
+    def _node(self, interpreter: Interpreter, spec: SandboxSpec) -> list[str]:
+        proxy = f"{self._runtimes_inside}/nodejs/proxy.js"
+        # V8 sizes its heap by the host's memory; it has to collect before the limit is reached.
+        heap = f"--max-old-space-size={spec.memory_mb * 3 // 4}"
+        return [interpreter.executable, heap, proxy, "--channel", "3"]
+
+    # Zygotes.
+
+    async def _zygote_for(self, interpreter: Interpreter) -> Zygote:
+        """Return the zygote that *interpreter* needs; a dead one is replaced."""
+        flavour = interpreter.kind if interpreter.is_python else _NODE
+        async with self._starting[flavour]:
+            zygote = self._zygotes.get(flavour)
+            if zygote is not None and zygote.is_alive:
+                return zygote
+            if zygote is not None:
+                await self._bury(flavour)
+            if self._is_closed:
+                raise ZygoteFailed("the driver is closed")
+            launcher = interpreter.executable if interpreter.is_python else _OWN_PYTHON
+            zygote = await Zygote.start(launcher, self._configuration(interpreter))
+            self._zygotes[flavour] = zygote
+            records.write(self._state_dir, zygote.pid)
+            return zygote
+
+    async def _bury(self, flavour: str) -> None:
+        zygote = self._zygotes.pop(flavour)
+        await zygote.stop()
+        records.remove(self._state_dir, zygote.pid)
+
+    def _configuration(self, interpreter: Interpreter) -> dict[str, Any]:
+        facts = self._examined
+        python = f"{self._runtimes_inside}/python/proxy.py"
+        return {
+            "isolated": self._is_isolated,
+            "rootless": not facts.is_root,
+            "filter": base64.b64encode(_filter()).decode(),
+            "proxy": python if interpreter.is_python else None,
+            "view": self._view(interpreter),
+        }
+
+    def _view(self, interpreter: Interpreter) -> dict[str, Any] | None:
+        if not self._is_isolated:
+            return None
+        view = self._state_dir / "view"
+        view.mkdir(parents=True, exist_ok=True)
+        prefixes = {interpreter.prefix}
+        if not interpreter.is_python:
+            nodes = (each for each in self._interpreters.values() if not each.is_python)
+            prefixes = {os.path.realpath(sys.base_prefix), *(each.prefix for each in nodes)}
+        return hostview.plan(view, prefixes, _RUNTIMES, own_proc=self._examined.is_root)
+
+    # Facts.
+
+    @property
+    def _examined(self) -> host.Host:
+        if self._host is None:
+            raise RuntimeError("probe has to come first")
+        return self._host
+
+    @property
+    def _is_isolated(self) -> bool:
+        return not self._examined.no_namespaces
+
+    @property
+    def _group_name(self) -> str:
+        """The cgroup of this installation: other state folders are other platforms."""
+        return "brisk-" + hashlib.sha256(str(self._state_dir.resolve()).encode()).hexdigest()[:12]
+
+    @property
+    def _runtimes_inside(self) -> str:
+        return hostview.RUNTIMES if self._is_isolated else str(_RUNTIMES)
+
+    def _interpreter(self, kind: str) -> Interpreter:
+        try:
+            return self._interpreters[kind]
+        except KeyError:
+            raise ZygoteFailed(f"no interpreter for {kind} was found on this host") from None
+
+    def _demand_isolation(self) -> None:
+        if not self._is_isolated and not self._settings.allow_unisolated:
+            raise ZygoteFailed(
+                f"{self._examined.no_namespaces}; {report.ALLOW_NAMESPACES}; "
+                f"or, for code that you trust, set {report.ALLOW_UNISOLATED}"
+            )
+
+    # In a thread.
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _reconcile(self) -> list[str]:
+        ended = records.end_all(self._state_dir)
+        cgroups = self._examined.cgroups
+        return ended + (cgroups.reconcile() if cgroups is not None else [])
+
+    def _remove_own(self) -> None:
+        for zygote in self._zygotes.values():
+            records.remove(self._state_dir, zygote.pid)
+        if self._host is not None and self._host.cgroups is not None:
+            with contextlib.suppress(OSError):  # what a sandbox could not give back stays
+                self._host.cgroups.remove()
+
+
+async def _reason(clone: Clone, error: CannotStart) -> CannotStart:
+    """Return *error*, or what is known about the end of *clone*, which says more."""
+    await asyncio.wait({clone.ended}, timeout=EXIT_S)
+    return CannotStart(f"{error}: {clone.ended.result()}") if clone.ended.done() else error
+
+
+def _filter() -> bytes:
+    architecture = seccomp.ARCHITECTURES.get(platform.machine())
+    if architecture is None:
+        raise ZygoteFailed(f"there is no system call filter for {platform.machine()}")
+    return seccomp.program(architecture)

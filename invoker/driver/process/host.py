@@ -1,0 +1,97 @@
+"""What this host allows: found out by trying, in a process that ends at once.
+
+Settings of the kernel, of its security modules and of a container around us all have a say in
+whether namespaces can be made, and only the attempt tells.
+"""
+
+import asyncio
+import os
+import platform
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from invoker.driver.process import cgroup
+
+CODE_ROOT: Final = Path(__file__).resolve().parents[3]
+"""What has to be on the path of an interpreter to import `invoker.driver.process.inside`."""
+FIRST_UID: Final = 200_000
+"""As root, sandboxes run as the users from here on, one each, which no account should own."""
+NOBODY: Final = 65_534
+MOST_SLOTS: Final = 10_000
+TRY_S: Final = 3.0
+
+# One child does what a zygote and its clone do; what fails first is printed with its reason.
+_TRIAL: Final = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from invoker.driver.process.inside import trial
+trial.main()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The facts that decide how sandboxes are made."""
+
+    is_root: bool
+    has_uid_range: bool
+    """Whether `FIRST_UID` and what follows can be given to sandboxes."""
+    no_namespaces: str
+    """Why there are no namespaces; empty if there are."""
+    cgroups: cgroup.Hierarchy | None
+    no_cgroups: str
+
+    def uid_of(self, slot: int) -> int | None:
+        """Return the host's user for *slot*; None where it stays the platform's own."""
+        if not self.is_root:
+            return None
+        return FIRST_UID + slot if self.has_uid_range else NOBODY
+
+
+async def examine(cgroup_name: str) -> Host:
+    """Find out what this host allows; *cgroup_name* is the group of this installation."""
+    no_namespaces, (cgroups, no_cgroups) = await asyncio.gather(
+        _try_namespaces(), asyncio.to_thread(_try_cgroups, cgroup_name)
+    )
+    is_root = os.geteuid() == 0
+    uid_map = await asyncio.to_thread(Path("/proc/self/uid_map").read_text)
+    return Host(is_root, _covers(uid_map), no_namespaces, cgroups, no_cgroups)
+
+
+def _covers(uid_map: str) -> bool:
+    """Tell whether the range of our users is mapped, as it may not be inside a container."""
+    rows = (tuple(int(field) for field in line.split()) for line in uid_map.splitlines())
+    wanted = range(FIRST_UID, FIRST_UID + MOST_SLOTS)
+    return any(first <= wanted.start and wanted.stop <= first + count for first, _, count in rows)
+
+
+def _try_cgroups(name: str) -> tuple[cgroup.Hierarchy | None, str]:
+    try:
+        return cgroup.find(name), ""
+    except OSError as error:
+        return None, str(error)
+
+
+async def _try_namespaces() -> str:
+    if platform.system() != "Linux":
+        return f"this is {platform.system()}, not Linux"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", "-B", "-c", _TRIAL, str(CODE_ROOT)),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(TRY_S):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        return f"making them took longer than {TRY_S:g} s"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    said = output.decode(errors="replace").strip()
+    return "" if said == "ok" else said or "the attempt ended without a word"

@@ -1,0 +1,270 @@
+"""The zygote: an interpreter that has imported everything once and is cloned for each sandbox.
+
+A start costs a fork instead of an interpreter and its imports. One process, one thread, one loop:
+it takes requests from the platform through a SOCK_SEQPACKET socket, clones, and reports how each
+child ended. It holds no secret, never runs a user's code, and dies with the platform.
+
+Messages are JSON. Down: first the configuration; then `{"do": "spawn", "child": n, …}` with the
+descriptors of the channel, stdout, stderr and perhaps cgroups, and `{"do": "signal", "child": n,
+"signal": s}`; signals go through here because only a parent knows that a pid is still its child's.
+Up: `{"ready": true}`, `{"child": n, "pid": p}`, `{"child": n, "exit": status}`, and `"failed": why`
+with or without a child.
+"""
+
+from __future__ import annotations
+
+import array
+import base64
+import contextlib
+import gc
+import importlib.util
+import json
+import os
+import select
+import signal
+import site
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from invoker.driver.process.inside import confine, init, kernel, rootview
+
+MESSAGE_BYTES = 1 << 16
+_MOST_DESCRIPTORS = 16
+ALL_NAMESPACES = (
+    kernel.NEW_USER | kernel.NEW_PID | kernel.NEW_MOUNT
+    | kernel.NEW_NET | kernel.NEW_IPC | kernel.NEW_UTS
+)  # fmt: skip
+_CHANNEL = 3
+_SETUP_FAILED = 125
+
+
+class Zygote:
+    """The loop and its children."""
+
+    def __init__(self, control: socket.socket, configuration: Mapping[str, Any]) -> None:
+        self._control = control
+        self._isolated: bool = configuration["isolated"]
+        self._rootless: bool = configuration["rootless"]
+        self._filter: bytes = base64.b64decode(configuration["filter"])
+        self._serve: Callable[[int], object] | None = None
+        self._pids: dict[int, int] = {}
+        self._wake, wake_end = socket.socketpair()
+        self._wake_end = wake_end
+        # The read end of a pipe that only this process can write: it hangs up when we die.
+        self._alive, self._alive_end = os.pipe()
+        for each in (self._wake, wake_end):
+            each.setblocking(False)
+
+    def prepare(self, configuration: Mapping[str, Any]) -> None:
+        """Take the root that sandboxes see, and import what they need."""
+        if self._isolated:
+            if self._rootless:
+                become_root_of_namespace()
+            else:
+                kernel.unshare(kernel.NEW_MOUNT)
+                os.setgroups([])
+            rootview.build(configuration["view"])
+        proxy = configuration["proxy"]
+        if proxy is not None:
+            self._serve = _load(proxy)
+        else:
+            os.chdir("/")
+        if len(os.listdir("/proc/self/task")) != 1:
+            raise RuntimeError("a module that is preloaded has started a thread")
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_end.fileno())
+        gc.collect()
+        gc.freeze()
+
+    def run(self) -> None:
+        """Serve until the platform hangs up."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == self._wake.fileno():
+                    self._drain_wakes()
+                    self._reap()
+                elif not self._take_request():
+                    return
+
+    def report(self, **message: object) -> None:
+        """Send *message* to the platform, or end if there is none."""
+        self._control.send(json.dumps(message).encode())
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._wake.recv(4096):
+                continue
+
+    def _reap(self) -> None:
+        by_pid = {pid: child for child, pid in self._pids.items()}
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                child = by_pid.get(pid)
+                if child is not None:
+                    del self._pids[child]
+                    self.report(child=child, exit=status)
+
+    def _take_request(self) -> bool:
+        size = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+        message, ancillary, _, _ = self._control.recvmsg(MESSAGE_BYTES, size)
+        if not message:
+            return False
+        descriptors = array.array("i")
+        for _level, _kind, data in ancillary:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+        request = json.loads(message)
+        try:
+            if request["do"] == "spawn":
+                self._spawn(request, list(descriptors))
+            else:
+                self._signal(request["child"], request["signal"])
+        finally:
+            for fd in descriptors:
+                os.close(fd)
+        return True
+
+    def _signal(self, child: int, number: int) -> None:
+        pid = self._pids.get(child)
+        if pid is not None:
+            os.kill(pid, number)
+
+    def _spawn(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        child = request["child"]
+        into_cgroup = descriptors[3] if request["cgroup"] == "v2" else None
+        gate, gate_end = os.pipe()
+        try:
+            pid = kernel.clone(self._namespaces(request["network"]), into_cgroup)
+            if pid == 0:
+                os.close(gate_end)
+                self._become(request, descriptors, gate)
+            if self._isolated:
+                map_ids(pid, request["uid"], self._rootless)
+            self._pids[child] = pid
+            self.report(child=child, pid=pid)
+            os.write(gate_end, b"1")
+        except OSError as error:
+            # A clone whose gate is closed without a word leaves by itself.
+            self.report(child=child, failed=str(error))
+        finally:
+            os.close(gate)
+            os.close(gate_end)
+
+    def _namespaces(self, network: str) -> int:
+        if not self._isolated:
+            return 0
+        return ALL_NAMESPACES if network == "none" else ALL_NAMESPACES & ~kernel.NEW_NET
+
+    def _become(self, request: Mapping[str, Any], descriptors: list[int], gate: int) -> NoReturn:
+        """Turn this clone into the first process of a sandbox; it never returns to the loop."""
+        try:
+            if os.read(gate, 1):
+                self._confine(request, descriptors)
+                runtime = os.fork()
+                if runtime == 0:
+                    self._run_runtime(request)
+                init.watch(runtime, owns_namespace=self._isolated)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                self.report(child=request["child"], failed=f"{type(error).__name__}: {error}")
+        finally:
+            os._exit(_SETUP_FAILED)
+
+    def _confine(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        os.close(self._alive_end)
+        confine.default_signals()
+        if request["cgroup"] == "v1":
+            confine.attach(descriptors[3:])
+        if self._isolated:
+            confine.take_user(confine.USER)
+            confine.make_private(request)
+        elif request["uid"] is not None:
+            os.setgroups([])
+            confine.take_user(request["uid"])
+        confine.limit(request)
+        confine.give_up_privileges()
+        self._die_with_zygote()
+        os.chdir("/tmp")
+        confine.replace_environment(request["env"])
+        confine.arrange_descriptors(*descriptors[:3])
+        if not self._isolated:
+            init.adopt_orphans()
+        kernel.load_filter(self._filter)
+        confine.close_the_rest()
+
+    def _die_with_zygote(self) -> None:
+        kernel.die_with_parent()
+        poll = select.poll()
+        poll.register(self._alive, 0)
+        if poll.poll(0):
+            os._exit(_SETUP_FAILED)  # it died before we asked to be told
+
+    def _run_runtime(self, request: Mapping[str, Any]) -> None:
+        kernel.die_with_parent()
+        kernel.set_dumpable(True)
+        command = request["command"]
+        if command is not None:
+            os.execve(command[0], command, request["env"])
+        if self._serve is not None:
+            self._serve(_CHANNEL)
+        os._exit(0)
+
+
+def become_root_of_namespace() -> None:
+    """Enter a user namespace in which this process, of an ordinary user, may mount."""
+    uid, gid = os.getuid(), os.getgid()
+    kernel.unshare(kernel.NEW_USER | kernel.NEW_MOUNT)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"0 {uid} 1")
+    _write("/proc/self/gid_map", f"0 {gid} 1")
+
+
+def map_ids(pid: int, uid: int, rootless: bool) -> None:
+    """Make the user of the clone *pid* the user *uid* of this namespace."""
+    if rootless:
+        _write(f"/proc/{pid}/setgroups", "deny")
+    for table in ("uid_map", "gid_map"):
+        _write(f"/proc/{pid}/{table}", f"{confine.USER} {uid} 1")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _load(proxy: str) -> Callable[[int], object]:
+    """Import the runtime at *proxy*, and with it what functions use; return its entry point."""
+    # `exit` and the like: -S leaves them out together with the host's installed packages.
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    # By path and under a name of ours, so that a function's own `proxy` stays importable.
+    spec = importlib.util.spec_from_file_location("_brisk_proxy", proxy)
+    if spec is None or spec.loader is None:
+        raise ImportError(proxy)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    serve: Callable[[int], object] = module.serve_channel
+    return serve
+
+
+def main(control: socket.socket, configuration: Mapping[str, Any]) -> None:
+    """Be a zygote until *control* hangs up; *configuration* is its first message."""
+    kernel.die_with_parent()
+    sys.path.remove(configuration["code"])
+    sys.argv = [""]
+    zygote = Zygote(control, configuration)
+    try:
+        zygote.prepare(configuration)
+    except Exception as error:
+        zygote.report(failed=f"{type(error).__name__}: {error}")
+        return
+    zygote.report(ready=True)
+    zygote.run()

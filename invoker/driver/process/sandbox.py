@@ -1,0 +1,110 @@
+"""One sandbox of the process driver: its channel, its process, and what the host says of both."""
+
+import asyncio
+from typing import Final
+
+from common.ids import ContainerId
+from invoker.driver.channel import Channel
+from invoker.driver.port import Died, Expired, LogSink, Operation, Reply
+from invoker.driver.process.cgroup import Group
+from invoker.driver.process.inside import init
+from invoker.driver.process.lease import Lease, end_signal
+
+EXIT_S: Final = 1.0
+"""How long the news of a death may lag behind the end of the channel."""
+DESTROY_S: Final = 2.0
+"""After this a zygote that does not answer is killed; with the second wait, within 5 s."""
+
+
+class ProcessSandbox:
+    """One sandbox; owned by who asked the driver for it, until `destroy`."""
+
+    def __init__(
+        self, container_id: ContainerId, channel: Channel, lease: Lease, *, is_isolated: bool
+    ) -> None:
+        self._container_id = container_id
+        self._channel = channel
+        self._lease = lease
+        self._is_isolated = is_isolated
+
+    def __repr__(self) -> str:
+        return f"<ProcessSandbox {self._container_id} {self._channel!r} {self._lease!r}>"
+
+    @property
+    def container_id(self) -> ContainerId:
+        """The id that was asked for."""
+        return self._container_id
+
+    async def call(
+        self,
+        operation: Operation,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        answer_limit_bytes: int,
+        logs: LogSink,
+    ) -> Reply:
+        """Send the body of `/init` or `/run`; see the port."""
+        reply = await self._channel.call(
+            operation,
+            payload,
+            timeout_s=timeout_s,
+            answer_limit_bytes=answer_limit_bytes,
+            logs=logs,
+        )
+        match reply:
+            case Died(how):
+                return await self._explain(how)
+            case Expired() if await self._has_run_out_of_memory():
+                # A child was killed for it, and the runtime waits for that child.
+                return Died("stuck after a process was killed for memory", memory_exhausted=True)
+        return reply
+
+    async def wait_death(self) -> Died:
+        """Return when the sandbox has ended by itself."""
+        return await self._explain(await self._channel.wait_closed())
+
+    async def pause(self) -> None:
+        """Stop all its processes."""
+        if not await self._lease.with_group(_freeze, otherwise=False):
+            self._signal_init(init.STOP)
+
+    async def resume(self) -> None:
+        """Let them go on."""
+        if not await self._lease.with_group(_thaw, otherwise=False):
+            self._signal_init(init.CONTINUE)
+
+    async def destroy(self) -> None:
+        """End it and remove what it left. Idempotent, never raises."""
+        self._channel.close()
+        self._lease.release(end_signal(self._is_isolated))
+        if not await self._lease.wait_gone(DESTROY_S):
+            self._lease.kill_zygote()
+            await self._lease.wait_gone(DESTROY_S)
+
+    def _signal_init(self, number: int) -> None:
+        if self._is_isolated and self._lease.clone is not None:
+            self._lease.clone.signal(number)
+
+    async def _explain(self, how: str) -> Died:
+        """Add to *how* the channel ended what its process and its cgroup tell."""
+        clone = self._lease.clone
+        if clone is not None:
+            await asyncio.wait({clone.ended}, timeout=EXIT_S)
+            # A broken frame is the cause, and the end of the process may be its consequence.
+            if clone.ended.done() and "frame" not in how:
+                how = clone.ended.result()
+        return Died(how, memory_exhausted=await self._has_run_out_of_memory())
+
+    async def _has_run_out_of_memory(self) -> bool:
+        return await self._lease.with_group(Group.has_killed_for_memory, otherwise=False)
+
+
+def _freeze(group: Group) -> bool:
+    group.freeze()
+    return True
+
+
+def _thaw(group: Group) -> bool:
+    group.thaw()
+    return True

@@ -1,0 +1,70 @@
+"""The numbers of the system calls that a sandbox is refused, per architecture.
+
+Numbers are part of the kernel's ABI and never change; source: `asm/unistd_64.h` (x86-64) and
+`asm-generic/unistd.h` (aarch64). A call that an architecture never had is absent from its table.
+"""
+
+from typing import Final
+
+DENIED: Final = (
+    # Mounts, roots and namespaces.
+    *("mount", "umount2", "pivot_root", "chroot", "mount_setattr", "move_mount", "open_tree"),
+    *("fsopen", "fsconfig", "fsmount", "fspick", "setns", "unshare", "sysfs", "ustat"),
+    *("name_to_handle_at", "open_by_handle_at", "fanotify_init", "lookup_dcookie"),
+    # Other processes: their memory, their descriptors, their placement.
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp"),
+    *("pidfd_getfd", "migrate_pages", "move_pages", "mbind", "set_mempolicy", "get_mempolicy"),
+    "set_mempolicy_home_node",
+    # Keys are not kept apart by namespaces.
+    *("add_key", "request_key", "keyctl"),
+    # Large parts of the kernel that a function does not need, and that had many holes.
+    *("bpf", "perf_event_open", "userfaultfd", "vmsplice", "modify_ldt", "personality"),
+    *("io_uring_setup", "io_uring_enter", "io_uring_register"),
+    # The machine itself: clock, modules, swap, ports, power, names.
+    *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "acct", "quotactl"),
+    *("quotactl_fd", "swapon", "swapoff", "reboot", "kexec_load", "kexec_file_load", "syslog"),
+    *("init_module", "finit_module", "delete_module", "create_module", "query_module"),
+    *("get_kernel_syms", "nfsservctl", "uselib", "_sysctl", "ioperm", "iopl", "vhangup"),
+    *("sethostname", "setdomainname"),
+)
+"""Refused whatever the arguments are."""
+
+# fmt: off
+X86_64: Final = {
+    "ioctl": 16, "socket": 41, "socketpair": 53, "clone": 56, "ptrace": 101, "syslog": 103,
+    "mknod": 133, "uselib": 134, "personality": 135, "ustat": 136, "sysfs": 139, "vhangup": 153,
+    "modify_ldt": 154, "pivot_root": 155, "_sysctl": 156, "adjtimex": 159, "chroot": 161,
+    "acct": 163, "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168,
+    "reboot": 169, "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173,
+    "create_module": 174, "init_module": 175, "delete_module": 176, "get_kernel_syms": 177,
+    "query_module": 178, "quotactl": 179, "nfsservctl": 180, "lookup_dcookie": 212,
+    "clock_settime": 227, "mbind": 237, "set_mempolicy": 238, "get_mempolicy": 239,
+    "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "migrate_pages": 256,
+    "mknodat": 259, "unshare": 272, "vmsplice": 278, "move_pages": 279, "perf_event_open": 298,
+    "fanotify_init": 300, "name_to_handle_at": 303, "open_by_handle_at": 304,
+    "clock_adjtime": 305, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311,
+    "kcmp": 312, "finit_module": 313, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323,
+    "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428,
+    "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
+    "clone3": 435, "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442,
+    "quotactl_fd": 443, "set_mempolicy_home_node": 450,
+}
+AARCH64: Final = {
+    "lookup_dcookie": 18, "ioctl": 29, "mknodat": 33, "umount2": 39, "mount": 40,
+    "pivot_root": 41, "nfsservctl": 42, "chroot": 51, "vhangup": 58, "quotactl": 60,
+    "vmsplice": 75, "acct": 89, "personality": 92, "unshare": 97, "kexec_load": 104,
+    "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116, "ptrace": 117,
+    "reboot": 142, "sethostname": 161, "setdomainname": 162, "settimeofday": 170,
+    "adjtimex": 171, "socket": 198, "socketpair": 199, "add_key": 217, "request_key": 218,
+    "keyctl": 219, "clone": 220, "swapon": 224, "swapoff": 225, "mbind": 235,
+    "get_mempolicy": 236, "set_mempolicy": 237, "migrate_pages": 238, "move_pages": 239,
+    "perf_event_open": 241, "fanotify_init": 262, "name_to_handle_at": 264,
+    "open_by_handle_at": 265, "clock_adjtime": 266, "setns": 268, "process_vm_readv": 270,
+    "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "bpf": 280, "userfaultfd": 282,
+    "kexec_file_load": 294, "io_uring_setup": 425, "io_uring_enter": 426,
+    "io_uring_register": 427, "open_tree": 428, "move_mount": 429, "fsopen": 430,
+    "fsconfig": 431, "fsmount": 432, "fspick": 433, "clone3": 435, "pidfd_getfd": 438,
+    "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443,
+    "set_mempolicy_home_node": 450,
+}
+# fmt: on
