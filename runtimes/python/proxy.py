@@ -26,7 +26,7 @@ finally:
 
 # What actions import most. A zygote pays for it once, and its children share the pages; without
 # it, the first `import` of each in a fresh child costs milliseconds.
-_COMMON_MODULES = (  # fmt: skip
+_COMMON_MODULES = (
     "asyncio",
     "base64",
     "collections",

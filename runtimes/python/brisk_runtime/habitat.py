@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 import sys
+from _signal import getsignal as _getsignal  # without the enums of `signal`: 8 × 0.5 µs a run
 
 # Above what code that closes "all" descriptors in a small loop usually reaches.
 _KEPT_FD_FLOOR = 200
@@ -26,7 +27,7 @@ _SIGNALS = (
     signal.SIGCHLD,
 )
 
-_fstat, _getsignal, _chdir = os.fstat, signal.getsignal, os.chdir
+_fstat, _chdir = os.fstat, os.chdir
 
 
 class Habitat:
@@ -39,9 +40,8 @@ class Habitat:
 
     def keep_descriptors(self) -> None:
         """Take fds 1 and 2 as they are now for the right ones."""
-        for fd, (kept, _) in self._kept.items():
+        for kept, _ in self._kept.values():
             os.close(kept)
-            del fd
         self._kept = {}
         for fd in (1, 2):
             kept = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _KEPT_FD_FLOOR)
@@ -64,7 +64,7 @@ class Habitat:
         """Undo what the last activation changed."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._handlers.items():
-            if _getsignal(number) is not handler and handler is not None:
+            if _getsignal(number) != handler and handler is not None:
                 signal.signal(number, handler)
         for fd, (kept, identity) in self._kept.items():
             try:
