@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from common.log import logger
-
 from common.clock import Clock
 from common.errors import BriskError
 from common.ids import ActivationId, ContainerId
+from common.log import logger
 from invoker import outcome
 from invoker.driver.port import CannotStart, Network, Sandbox, SandboxDriver, SandboxSpec
 from invoker.job import Job

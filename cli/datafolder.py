@@ -1,0 +1,101 @@
+"""The folder that holds all state of an embedded platform, and the lock that one process has on it.
+
+    DIR/lock        who has it open: a process id
+    DIR/guest.key   the key of the first namespace, `uuid:key`
+    DIR/secret      what keys are encrypted under
+    DIR/brisk.log   one JSON line per event
+    DIR/store/      documents, code, records      DIR/journal/   accepted, not yet ended
+    DIR/sandboxes/  what the driver must find again after a crash
+
+Everything is readable by its owner alone.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli import environment
+from common.errors import BriskError
+
+
+class DataFolderInUse(BriskError):
+    """Another platform has this data folder open."""
+
+
+class DataFolderUnusable(BriskError):
+    """The data folder cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The places in one data folder. Made by `opened`, which holds the lock."""
+
+    path: Path
+
+    @property
+    def key_file(self) -> Path:
+        """The guest's key."""
+        return self.path / "guest.key"
+
+    @property
+    def secret(self) -> Path:
+        """The installation's secret."""
+        return self.path / "secret"
+
+    @property
+    def log(self) -> Path:
+        """The log."""
+        return self.path / "brisk.log"
+
+    @property
+    def store(self) -> Path:
+        """The stores' folder."""
+        return self.path / "store"
+
+    @property
+    def journal(self) -> Path:
+        """The journal's folder."""
+        return self.path / "journal"
+
+    @property
+    def sandboxes(self) -> Path:
+        """The driver's folder."""
+        return self.path / "sandboxes"
+
+
+def default_path() -> Path:
+    """Return where data goes when nobody says: the XDG data folder."""
+    base = environment.variable("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "brisk"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[DataFolder]:
+    """Yield the folder at *path*, made if need be, and locked for this process.
+
+    Raises `DataFolderInUse`, naming the process that has it, and `DataFolderUnusable`.
+    """
+    folder = DataFolder(path.absolute())
+    try:
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataFolderUnusable(
+            f"The data folder {folder.path} cannot be used: {error}"
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+            raise DataFolderInUse(
+                f"The data folder {folder.path} is in use by another platform (process {owner})."
+            ) from error
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield folder
+    finally:
+        os.close(lock)

@@ -1,0 +1,91 @@
+"""The first namespace of an installation, and how its key reaches the command line.
+
+The first start makes the identity `guest`. Its key lies in the data folder; a property file that
+does not exist yet is written, so that nothing has to be configured. One that exists is left alone.
+"""
+
+import os
+import secrets
+import string
+import uuid
+from pathlib import Path
+
+from cli import wskprops
+from cli.datafolder import DataFolder
+from common.errors import BriskError
+from common.ids import Namespace, Subject
+from common.store.port import Conflict
+from common.store.subjects import SubjectStore
+
+GUEST = "guest"
+KEY_LENGTH = 64
+"""OpenWhisk's: a key of any other length is malformed."""
+UUID_LENGTH = 36
+
+
+class UnusableKey(BriskError):
+    """The key must be a UUID, a colon, and 64 letters and digits."""
+
+
+async def ensure(folder: DataFolder, subjects: SubjectStore, auth: str | None) -> str:
+    """Return the guest's key, `uuid:key`, having made the guest if there was none.
+
+    auth: the key to give to a new guest; None makes one up.
+    Raises `UnusableKey` when *auth* is malformed, or not the key of a guest that is there.
+    """
+    if folder.key_file.exists():
+        kept = folder.key_file.read_text().strip()
+        if auth is not None and auth != kept:
+            raise UnusableKey(
+                f"The guest of {folder.path} has another key: it is in {folder.key_file}. "
+                "Leave --auth out, or use another --data."
+            )
+    else:
+        kept = auth if auth is not None else _new_key()
+        _check(kept)
+        # Before the identity: a start that is cut off in between finds its key again.
+        _write_private(folder.key_file, f"{kept}\n")
+    guest_uuid, _, key = kept.partition(":")
+    if await subjects.identify(guest_uuid, key) is None:
+        _check(kept)
+        try:
+            await subjects.create(Subject(GUEST), Namespace(GUEST), guest_uuid, key)
+        except Conflict as error:
+            raise UnusableKey(
+                f"{folder.key_file} does not hold the key of this folder's guest."
+            ) from error
+    return kept
+
+
+def tell_command_line(folder: DataFolder, url: str, auth: str) -> str:
+    """Make the key known to the command line; return where it is, or what has to be typed."""
+    path = wskprops.location()
+    kept = wskprops.read(path) if path else {}
+    if path and kept.get("APIHOST") == url and kept.get("AUTH") == auth:
+        return f"key in {path}"
+    if path and not path.exists():
+        wskprops.write(path, {"APIHOST": url, "AUTH": auth})
+        return f"key in {path}"
+    typed = f'brisk property set --apihost {url} --auth "$(cat {folder.key_file})"'
+    return f"key in {folder.key_file}; to use it: {typed}"
+
+
+def _check(auth: str) -> None:
+    guest_uuid, _, key = auth.partition(":")
+    if len(guest_uuid) != UUID_LENGTH or len(key) != KEY_LENGTH:
+        raise UnusableKey
+
+
+def _new_key() -> str:
+    alphabet = string.ascii_letters + string.digits
+    return f"{uuid.uuid4()}:{''.join(secrets.choice(alphabet) for _ in range(KEY_LENGTH))}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

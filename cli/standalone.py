@@ -1,0 +1,282 @@
+"""The embedded platform: controller and invoker in one process, on memory, SQLite and processes.
+
+This is a composition root: adapters are named here and nowhere else. What it builds is the same
+that a cluster runs. It is also an object to embed: `async with running(settings) as platform`.
+
+Everything is opened in the order in which it is needed, and closed in reverse: first nobody new is
+let in, then what has begun may end, then sandboxes go, then the stores are flushed.
+"""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from aiohttp import web
+
+from cli import datafolder, guest
+from cli.datafolder import DataFolder
+from common import log as logging
+from common.bus.journal import Journal
+from common.bus.memory import MemoryBus
+from common.clock import SystemClock
+from common.entity.manifest import Manifest
+from common.errors import BriskError
+from common.ids import ControllerId, InvokerId, Namespace
+from common.settings import Settings
+from common.store.actions import ActionStore
+from common.store.secrets_file import InstallationSecret
+from common.store.sqlite import SqliteStores
+from common.store.subjects import SubjectStore
+from controller.app import Services, build_app
+from controller.balance.completions import Completions
+from controller.balance.inflight import InFlight
+from controller.balance.single import SingleInvoker
+from controller.entitlement.entitlement import Entitlement
+from controller.invoke.action import ActionInvoker
+from invoker.driver.port import Degradation, DriverReport, Network
+from invoker.driver.process.driver import ProcessDriver
+from invoker.pool.books import Books
+from invoker.pool.container import Shape
+from invoker.pool.keepalive import FixedKeepAlive
+from invoker.pool.pool import Pool, SandboxDefaults
+from invoker.pool.proxy import Proxy
+from invoker.service import Invoker
+
+CONTROLLER: Final = ControllerId(0)
+INVOKER: Final = InvokerId(0)
+DEFAULT_MEMORY_MB: Final = 256
+
+log = logging.logger(__name__)
+
+
+class PortInUse(BriskError):
+    """Another program listens on this port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A platform that is up. *auth* is the guest's `uuid:key`."""
+
+    url: str
+    auth: str
+    folder: DataFolder
+    report: DriverReport
+    network: Network
+
+    def __repr__(self) -> str:
+        """Return what may be shown."""
+        return f"<Platform {self.url} {self.folder.path}>"
+
+    @property
+    def warnings(self) -> tuple[Degradation, ...]:
+        """What an operator should know about the isolation of functions on this host."""
+        if self.network is not Network.HOST:
+            return self.report.degradations
+        open_network = Degradation(
+            "functions use this host's network",
+            "there is one namespace, and functions call out",
+            "BRISK_SANDBOX__NETWORK=none closes it",
+        )
+        return (open_network, *self.report.degradations)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, data: Path, *, auth: str | None = None
+) -> AsyncIterator[Platform]:
+    """Yield an embedded platform that serves until the end of the block.
+
+    data: its folder; made if need be.
+    auth: the key of the guest, for a first start; None makes one up.
+    Raises `BriskError` when it cannot start; nothing is left behind then.
+    """
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(datafolder.opened(data))
+        log_file = stack.enter_context(folder.log.open("ab"))
+        clock = SystemClock()
+        stack.enter_context(logging.set_up(settings.log_level, log_file, clock))
+        listener = stack.enter_context(_listen(settings.http.host, settings.http.port))
+        url = _url(settings.http.host, listener)
+
+        stores = await SqliteStores.open(folder.store, settings.store, clock)
+        stack.push_async_callback(stores.close)
+        secret = InstallationSecret.load_or_create(folder.secret)
+        subjects = SubjectStore(stores.subjects, secret, settings.throttle, clock=clock)
+        guest_key = await guest.ensure(folder, subjects, auth)
+        network = _network(settings, await subjects.namespaces())
+        actions = ActionStore(stores.entities, stores.blobs)
+
+        everything = Manifest.load()
+        driver = ProcessDriver(settings.sandbox, everything.kinds(), folder.sandboxes)
+        stack.push_async_callback(driver.close)
+        report = await driver.probe()
+        manifest = everything.only(report.kinds)
+        for name in await driver.reconcile():
+            log.warning("sandbox_of_a_crash_removed", name=name)
+
+        journal = await Journal.open(folder.journal)
+        bus = MemoryBus(journal, capacity=settings.pool.max_waiting)
+        stack.push_async_callback(bus.close)
+        pool = await stack.enter_async_context(
+            Pool.open(
+                books=_books(settings, manifest),
+                driver=driver,
+                proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
+                clock=clock,
+                defaults=SandboxDefaults(network=network, env={"__OW_API_HOST": url}),
+                drain_s=settings.http.drain_s,
+                check_invariants=settings.check_invariants,
+            )
+        )
+        inflight = InFlight()
+        invoker = Invoker(
+            INVOKER,
+            bus=bus,
+            pool=pool,
+            actions=actions,
+            activations=stores.activations,
+            clock=clock,
+            max_under_way=settings.pool.max_waiting,
+        )
+        await stack.enter_async_context(
+            _serving(Completions(bus, CONTROLLER, inflight, clock).serve())
+        )
+        await stack.enter_async_context(_serving(invoker.serve(settings.http.drain_s)))
+        services = Services(
+            settings=settings,
+            clock=clock,
+            manifest=manifest,
+            actions=actions,
+            activations=stores.activations,
+            subjects=subjects,
+            entitlement=Entitlement(clock, inflight),
+            invoker=ActionInvoker(
+                CONTROLLER,
+                bus=bus,
+                balancer=SingleInvoker(bus, INVOKER),
+                inflight=inflight,
+                keys=subjects,
+                clock=clock,
+            ),
+            invoker_health=lambda: {INVOKER: True},
+        )
+        await stack.enter_async_context(_http(services, listener, settings.http.drain_s))
+        yield Platform(url, guest_key, folder, report, network)
+        log.info("platform_stops")
+
+
+def serve(host: str | None, port: int | None, data: Path | None, auth: str | None) -> int:
+    """Run the embedded platform until SIGTERM or Ctrl-C; return the exit code of the process.
+
+    Each argument is a flag's value; None leaves it to the environment, then to the default.
+    """
+    settings = Settings()
+    given = {"host": host, "port": port}
+    http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
+    settings = settings.model_copy(update={"http": http})
+    folder = data or settings.data or datafolder.default_path()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_told(settings, folder, auth))
+    except BriskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve_until_told(settings: Settings, data: Path, auth: str | None) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with running(settings, data, auth=auth) as platform:
+        for warning in platform.warnings:
+            print(f"note: {warning.what}: {warning.why}. {warning.remedy}", file=sys.stderr)
+        where = guest.tell_command_line(platform.folder, platform.url, platform.auth)
+        print(f"Brisk is ready: {platform.url} · namespace {guest.GUEST} · {where}", flush=True)
+        await told.wait()
+
+
+def examine() -> DriverReport:
+    """Return what this host allows, without starting anything; for `brisk doctor`."""
+    settings = Settings()
+    folder = settings.data or datafolder.default_path()
+    driver = ProcessDriver(settings.sandbox, Manifest.load().kinds(), folder / "sandboxes")
+
+    async def probed() -> DriverReport:
+        try:
+            return await driver.probe()
+        finally:
+            await driver.close()
+
+    return asyncio.run(probed())
+
+
+def _network(settings: Settings, namespaces: list[Namespace]) -> Network:
+    if settings.sandbox.network != "auto":
+        return Network(settings.sandbox.network)
+    return Network.HOST if len(namespaces) == 1 else Network.NONE
+
+
+def _books(settings: Settings, manifest: Manifest) -> Books:
+    default = manifest.resolve("python:default")
+    wanted = {Shape(default.kind, DEFAULT_MEMORY_MB): settings.pool.stem_cells} if default else {}
+    return Books(
+        prefix=f"i{INVOKER}",
+        capacity_mb=settings.pool.memory_mb,
+        max_starts=settings.pool.max_starts,
+        keep_alive=FixedKeepAlive(
+            idle_timeout_s=settings.pool.idle_timeout_s,
+            pause_grace_s=settings.pool.pause_grace_s,
+        ),
+        stem_cells=wanted,
+    )
+
+
+@asynccontextmanager
+async def _serving(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Have *work* done beside the block; it is told to end with it, and waited for."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        yield
+        task.cancel()
+
+
+@asynccontextmanager
+async def _http(services: Services, listener: socket.socket, drain_s: float) -> AsyncIterator[None]:
+    runner = web.AppRunner(build_app(services), access_log=None, shutdown_timeout=drain_s)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener, backlog=1024).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a bound socket: a port that is taken is found out before anything is started."""
+    try:
+        listener = socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = f"Port {port} of {host} is in use by another program; choose one with --port."
+        else:
+            why = f"Port {port} of {host} cannot be listened on: {error.strerror}."
+        raise PortInUse(why) from error
+    with listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    named = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://{named}:{listener.getsockname()[1]}"

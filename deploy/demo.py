@@ -1,0 +1,262 @@
+"""Shows Brisk at work: real functions, deployed, invoked cold and warm, logged, broken and billed.
+
+Run by `make demo`. It starts the embedded platform on a free port with a folder of its own, types
+the commands that a user would type, prints what they print, checks that each said what it should,
+and stops what it started. The first thing that is not as it should be ends it with exit code 1.
+"""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+COMMANDS = Path(sys.executable).parent
+READY_S = 20
+STOP_S = 20
+STEP_S = 30
+
+HELLO_PY = """
+import os
+
+def main(args):
+    print(f"greeting {args.get('name', 'stranger')} in process {os.getpid()}")
+    return {"greeting": f"Hello {args.get('name', 'stranger')}"}
+"""
+HELLO_JS = """
+async function main({ name = 'stranger' }) {
+  console.log(`greeting ${name} from node ${process.version}`)
+  return { greeting: `Hello ${name}` }
+}
+"""
+ZIP_MAIN = """
+from words import shout
+
+def main(args):
+    return {"greeting": shout(f"hello {args['name']}")}
+"""
+ZIP_WORDS = """
+def shout(text):
+    return text.upper() + "!"
+"""
+FAILS = """
+def main(args):
+    return {"error": f"no such customer: {args['id']}"}
+"""
+SLEEPS = """
+import time
+
+def main(args):
+    print("going to sleep")
+    time.sleep(60)
+"""
+EATS = """
+def main(args):
+    blocks = []
+    while True:
+        blocks.append(bytearray(8 << 20))
+"""
+
+
+class NotAsItShouldBe(Exception):
+    """A step of the demo did not do what it says."""
+
+
+class Demo:
+    """Types commands in a folder of its own, and looks at what they say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"WSK_CONFIG_FILE": str(folder / "wskprops")}
+
+    def say(self, text: str) -> None:
+        """Announce what comes next."""
+        print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)
+
+    def write(self, name: str, text: str | bytes) -> None:
+        """Put a file beside the commands."""
+        data = text if isinstance(text, bytes) else text.lstrip("\n").encode()
+        (self.folder / name).write_bytes(data)
+
+    def brisk(self, line: str, *, expect: str, exit_code: int = 0) -> str:
+        """Type `brisk LINE`, show it with its output, and return the output.
+
+        Raises `NotAsItShouldBe` unless it holds *expect* and the command ends with *exit_code*.
+        """
+        print(f"$ brisk {line}", flush=True)
+        ended = subprocess.run(
+            [COMMANDS / "brisk", *line.split()],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=STEP_S,
+            check=False,
+        )
+        output = ended.stdout + ended.stderr
+        print(output, end="", flush=True)
+        if ended.returncode != exit_code:
+            raise NotAsItShouldBe(f"exit code {ended.returncode}, not {exit_code}")
+        if expect not in output:
+            raise NotAsItShouldBe(f"the output does not say {expect!r}")
+        return output
+
+    def newest(self, name: str) -> dict[str, Any]:
+        """Return the newest record of an action, and show its times and what it cost."""
+        listed = subprocess.run(
+            [COMMANDS / "brisk", "activation", "list", name, "--limit", "1", "--full"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=STEP_S,
+            check=True,
+        ).stdout
+        record: dict[str, Any] = json.loads(listed[listed.index("{") :])
+        noted = {entry["key"]: entry["value"] for entry in record["annotations"]}
+        start = f"cold, initTime {noted['initTime']} ms" if "initTime" in noted else "warm"
+        print(
+            f"  {start}; waitTime {noted['waitTime']} ms, duration {record['duration']} ms; "
+            f"{record['response']['status']}"
+        )
+        return record | {"noted": noted}
+
+
+def hello(demo: Demo, name: str, artifact: str, flags: str, expect: str) -> None:
+    """Deploy one action and invoke it cold and warm."""
+    demo.brisk(f"action create {name} {artifact} {flags}".strip(), expect=f"created action {name}")
+    for start in ("cold", "warm"):
+        demo.brisk(f"action invoke {name} --result --param name World", expect=expect)
+        if ("initTime" in demo.newest(name)["noted"]) != (start == "cold"):
+            raise NotAsItShouldBe(f"this should have been a {start} start")
+
+
+def run_and_look(demo: Demo) -> None:
+    """Deploy and invoke healthy functions in every language that this host has."""
+    demo.say("A Python function: the first call is cold, the second finds it warm")
+    demo.write("hello.py", HELLO_PY)
+    hello(demo, "hello", "hello.py", "", '"Hello World"')
+    demo.brisk("activation logs --last", expect="greeting World in process")
+
+    demo.say("A zip with two modules")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("__main__.py", ZIP_MAIN)
+        packed.writestr("words.py", ZIP_WORDS)
+    demo.write("shout.zip", archive.getvalue())
+    hello(demo, "shout", "shout.zip", "--kind python:default", '"HELLO WORLD!"')
+
+    if shutil.which("node"):
+        demo.say("A Node function")
+        demo.write("hello.js", HELLO_JS)
+        hello(demo, "hello-node", "hello.js", "", '"Hello World"')
+        demo.brisk("activation logs --last", expect="greeting World from node v")
+    else:
+        demo.say("No Node on this host: the Node function is left out")
+
+
+def break_and_look(demo: Demo) -> None:
+    """Let functions go wrong in three ways; each record says how."""
+    demo.say("A function that fails says why, and its caller's exit code tells")
+    demo.write("fails.py", FAILS)
+    demo.brisk("action create fails fails.py", expect="created action fails")
+    demo.brisk(
+        "action invoke fails --result --param id 7",
+        expect='"error": "no such customer: 7"',
+        exit_code=246,
+    )
+    demo.newest("fails")
+
+    demo.say("One that runs past its time limit of one second; what it printed is kept")
+    demo.write("sleeps.py", SLEEPS)
+    demo.brisk("action create sleeps sleeps.py --timeout 1000", expect="created action sleeps")
+    demo.brisk(
+        "action invoke sleeps --result",
+        expect="The action exceeded its time limits of 1000 milliseconds.",
+        exit_code=246,
+    )
+    demo.newest("sleeps")
+    demo.brisk("activation logs --last", expect="stdout: going to sleep")
+
+    demo.say("One that eats more memory than its limit of 128 MB")
+    demo.write("eats.py", EATS)
+    demo.brisk("action create eats eats.py --memory 128", expect="created action eats")
+    demo.brisk(
+        "action invoke eats --result",
+        expect="The action exhausted its memory and was aborted.",
+        exit_code=246,
+    )
+    demo.newest("eats")
+
+
+def account(demo: Demo) -> None:
+    """Show every activation and the bill."""
+    demo.say("Everything that ran")
+    demo.brisk("activation list", expect="hello:0.0.1")
+    demo.say("The bill: milliseconds of load and run, by the memory reserved")
+    demo.brisk("usage", expect="sleeps")
+
+
+@contextmanager
+def platform(demo: Demo) -> Iterator[None]:
+    """Have the embedded platform run while inside."""
+    data = demo.folder / "data"
+    print(f"$ brisk serve --port 0 --data {data}", flush=True)
+    serving = subprocess.Popen(
+        [COMMANDS / "brisk", "serve", "--port", "0", "--data", data],
+        cwd=demo.folder,
+        env=demo.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert serving.stdout
+    too_late = threading.Timer(READY_S, serving.kill)
+    too_late.start()
+    try:
+        line = serving.stdout.readline()
+        too_late.cancel()
+        print(line, end="", flush=True)
+        if not line.startswith("Brisk is ready"):
+            raise NotAsItShouldBe("the platform did not start")
+        yield
+        demo.say("Stop")
+        serving.send_signal(signal.SIGTERM)
+        if serving.wait(STOP_S) != 0:
+            raise NotAsItShouldBe(f"the platform stopped with exit code {serving.returncode}")
+        print("stopped cleanly")
+    finally:
+        too_late.cancel()
+        if serving.poll() is None:
+            serving.kill()
+            serving.wait()
+        serving.stdout.close()
+
+
+def main() -> int:
+    """Play the demo; return the exit code."""
+    with tempfile.TemporaryDirectory(prefix="brisk-demo-") as folder:
+        demo = Demo(Path(folder))
+        try:
+            demo.say("Start the embedded platform: one process, nothing else to install")
+            with platform(demo):
+                run_and_look(demo)
+                break_and_look(demo)
+                account(demo)
+        except (NotAsItShouldBe, subprocess.SubprocessError, OSError) as error:
+            print(f"\nThe demo failed: {error}", file=sys.stderr)
+            return 1
+    demo.say("That was Brisk: the real platform, the real commands")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
