@@ -1,0 +1,186 @@
+"""Every metric of Brisk, declared once: name, meaning, and all values that a label can have.
+
+Labels are closed sets. A child of a metric is made here, at import, for every value: the hot path
+looks nothing up (finding a child costs more than counting), every series exists from the start, and
+nobody can make one per action or per namespace; that is what records and the bill are for.
+
+Names are `brisk_<part>_<what>_<unit>`; counters end in `total`, as Prometheus has it. Times are
+exported in seconds, its unit, though they are whole milliseconds inside.
+
+A gauge is not kept up to date by hand: its owner says where to look when somebody asks
+(`metrics.WAITING_ACTIVATIONS.set_function(lambda: len(line))`), so it costs nothing until then.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeAlias, TypeVar, get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from common.entity.activation import ActivationRecord, Status
+
+Key = TypeVar("Key")
+Metric = TypeVar("Metric", Counter, Gauge)
+
+StartKind: TypeAlias = Literal["cold", "stem", "warm"]
+"""How an activation got its sandbox: a new one, a blank one that was ready, one with its code."""
+SandboxState: TypeAlias = Literal[
+    "starting", "blank", "busy", "ready", "pausing", "paused", "removing"
+]
+TopicClass: TypeAlias = Literal["invoker", "completed", "health", "cacheInvalidation", "events"]
+RouteClass: TypeAlias = Literal[
+    "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
+]
+CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
+ThrottleLimit: TypeAlias = Literal[
+    "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
+]
+
+# 1 ms, a warm call, to 5 min, the longest time limit; three steps a decade.
+_SECONDS: Final = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300,
+)  # fmt: skip
+
+REGISTRY: Final = CollectorRegistry()
+"""All metrics below and nothing else; the library's own registry is left alone."""
+
+# Else each series has another one that says when the process started.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+def _each(metric: Metric, values: Iterable[Key]) -> Mapping[Key, Metric]:
+    return {value: metric.labels(str(value)) for value in values}
+
+
+_activations: Final = Counter(
+    "brisk_invoker_activations_total",
+    "Activations that ended, by how.",
+    ["status"],
+    registry=REGISTRY,
+)
+ACTIVATIONS: Final[Mapping[Status, Counter]] = {
+    status: _activations.labels(status.text.replace(" ", "_")) for status in Status
+}
+WAIT_DURATION: Final = Histogram(
+    "brisk_invoker_wait_duration_seconds",
+    "From the receipt of a request to the start of its code, or of loading it.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+INIT_DURATION: Final = Histogram(
+    "brisk_invoker_init_duration_seconds",
+    "How long code took to load, where it had to be loaded.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+RUN_DURATION: Final = Histogram(
+    "brisk_invoker_run_duration_seconds",
+    "How long code took to answer, without loading it.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+
+STARTS: Final[Mapping[StartKind, Counter]] = _each(
+    Counter(
+        "brisk_pool_starts_total",
+        "Activations that got a sandbox: a new one, a stem cell, or a warm one.",
+        ["start"],
+        registry=REGISTRY,
+    ),
+    get_args(StartKind),
+)
+SANDBOXES: Final[Mapping[SandboxState, Gauge]] = _each(
+    Gauge("brisk_pool_sandboxes", "Sandboxes, by state.", ["state"], registry=REGISTRY),
+    get_args(SandboxState),
+)
+WAITING_ACTIVATIONS: Final = Gauge(
+    "brisk_pool_waiting_activations",
+    "Activations that wait for a sandbox.",
+    registry=REGISTRY,
+)
+RESERVED_MEMORY: Final = Gauge(
+    "brisk_pool_reserved_memory_megabytes",
+    "Sum of the memory limits of all sandboxes, busy and idle.",
+    registry=REGISTRY,
+)
+
+RECORDS_WRITTEN: Final = Counter(
+    "brisk_store_written_records_total",
+    "Activation records that reached the store.",
+    registry=REGISTRY,
+)
+PENDING_RECORDS: Final = Gauge(
+    "brisk_store_pending_records",
+    "Activation records on their way to the store; they are safe in the spool.",
+    registry=REGISTRY,
+)
+SPOOL_SIZE: Final = Gauge(
+    "brisk_store_spool_bytes",
+    "Size of the spool: records that are not in the store yet.",
+    registry=REGISTRY,
+)
+JOURNAL_PENDING: Final = Gauge(
+    "brisk_bus_journal_pending_messages",
+    "Accepted activations in the journal that have not ended.",
+    registry=REGISTRY,
+)
+BUS_DEPTH: Final[Mapping[TopicClass, Gauge]] = _each(
+    Gauge(
+        "brisk_bus_depth_messages",
+        "Messages that were sent and not yet taken, by kind of topic.",
+        ["topic"],
+        registry=REGISTRY,
+    ),
+    get_args(TopicClass),
+)
+
+_requests: Final = Counter(
+    "brisk_http_requests_total",
+    "Requests that were answered, by what they asked for and the class of the status.",
+    ["route", "code"],
+    registry=REGISTRY,
+)
+REQUESTS: Final[Mapping[tuple[RouteClass, CodeClass], Counter]] = {
+    (route, code): _requests.labels(route, code)
+    for route in get_args(RouteClass)
+    for code in get_args(CodeClass)
+}
+THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = _each(
+    Counter(
+        "brisk_entitlement_throttled_requests_total",
+        "Requests that were refused with 429, by the limit that was reached.",
+        ["limit"],
+        registry=REGISTRY,
+    ),
+    get_args(ThrottleLimit),
+)
+LOG_LINES_DROPPED: Final = Counter(
+    "brisk_log_dropped_lines_total",
+    "Log lines that were lost because the log could not be written fast enough.",
+    registry=REGISTRY,
+)
+
+
+def count_ended(record: ActivationRecord) -> None:
+    """Count an activation that has ended: its status, and how long it waited, loaded and ran."""
+    ACTIVATIONS[record.response.status].inc()
+    WAIT_DURATION.observe(record.wait_ms / 1000)
+    init_ms = record.init_ms or 0
+    if init_ms:
+        INIT_DURATION.observe(init_ms / 1000)
+    RUN_DURATION.observe((record.duration_ms - init_ms) / 1000)
+
+
+def render() -> bytes:
+    """Return all metrics in Prometheus' text format."""
+    return generate_latest(REGISTRY)
+
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Of what `render` returns."""

@@ -1,0 +1,96 @@
+"""Metrics: every series is there from the start, with a unit in its name and closed labels."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from common import metrics
+from common.entity.activation import ActivationRecord, Response, Status
+from common.entity.limits import Limits
+from common.entity.names import QualifiedName
+from common.ids import ActivationId, Namespace, Subject
+
+RECORD = ActivationRecord(
+    activation_id=ActivationId("0" * 32),
+    namespace=Namespace("guest"),
+    subject=Subject("guest"),
+    action=QualifiedName(Namespace("guest"), None, "hello"),
+    version="0.0.1",
+    kind="python:3.11",
+    limits=Limits(),
+    start_ms=1,
+    end_ms=150,
+    duration_ms=149,
+    wait_ms=4,
+    init_ms=100,
+    timed_out=False,
+    response=Response(status=Status.DEVELOPER_ERROR, result=b"{}"),
+    logs=(),
+    billed_ms=149,
+    memory_mb=256,
+)
+
+
+def sample(name: str, **labels: str) -> float:
+    value = metrics.REGISTRY.get_sample_value(name, labels)
+    assert value is not None, f"there is no series {name} {labels}"
+    return value
+
+
+def test_an_ended_activation_is_counted_by_status_and_in_seconds() -> None:
+    names = [
+        "brisk_invoker_wait_duration_seconds_sum",
+        "brisk_invoker_init_duration_seconds_sum",
+        "brisk_invoker_run_duration_seconds_sum",
+    ]
+    status = {"status": "action_developer_error"}
+    before = [sample(name) for name in names]
+    ended = sample("brisk_invoker_activations_total", **status)
+
+    metrics.count_ended(RECORD)
+
+    after = [sample(name) for name in names]
+    assert [new - old for new, old in zip(after, before, strict=True)] == pytest.approx(
+        [0.004, 0.1, 0.049]
+    )
+    assert sample("brisk_invoker_activations_total", **status) == ended + 1
+
+
+def test_a_warm_start_is_no_initialisation_of_zero_seconds() -> None:
+    before = sample("brisk_invoker_init_duration_seconds_count")
+    metrics.count_ended(replace(RECORD, init_ms=None))
+    assert sample("brisk_invoker_init_duration_seconds_count") == before
+
+
+def test_every_series_exists_before_anything_happened() -> None:
+    text = metrics.render().decode()
+    for series in (
+        'brisk_pool_sandboxes{state="paused"}',
+        'brisk_pool_starts_total{start="stem"}',
+        'brisk_http_requests_total{code="5xx",route="invoke"}',
+        'brisk_entitlement_throttled_requests_total{limit="concurrent_invocations"}',
+        'brisk_invoker_activations_total{status="whisk_internal_error"}',
+        'brisk_bus_depth_messages{topic="cacheInvalidation"}',
+    ):
+        assert f"\n{series} " in text
+
+
+def test_every_name_says_part_what_and_unit() -> None:
+    units = r"(total|seconds|bytes|megabytes|records|messages|activations|sandboxes)"
+    for family in metrics.REGISTRY.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert re.fullmatch(
+            rf"brisk_(invoker|pool|store|bus|http|entitlement|log)_[a-z_]*{units}", name
+        )
+        assert family.documentation.endswith(".")
+
+
+def test_a_gauge_asks_its_owner_when_it_is_read() -> None:
+    line: list[str] = []
+    metrics.WAITING_ACTIVATIONS.set_function(lambda: len(line))
+    try:
+        line.extend("abc")
+        assert sample("brisk_pool_waiting_activations") == 3
+    finally:
+        metrics.WAITING_ACTIVATIONS.set_function(lambda: 0)
