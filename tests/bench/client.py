@@ -1,0 +1,60 @@
+"""A client so thin that what it measures is the server: one socket, kept alive, blocking."""
+
+import socket
+import time
+from base64 import b64encode
+from types import TracebackType
+from urllib.parse import urlsplit
+
+
+class ThinClient:
+    """Sends one prepared request after the other. The server must answer with a Content-Length."""
+
+    def __init__(self, url: str, auth: str | None = None) -> None:
+        parts = urlsplit(url)
+        self._host = f"{parts.hostname}:{parts.port}"
+        self._socket = socket.create_connection((parts.hostname, parts.port or 80), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._auth = f"Authorization: Basic {b64encode(auth.encode()).decode()}\r\n" if auth else ""
+
+    def __enter__(self) -> "ThinClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def request(self, method: str, path: str, body: bytes) -> bytes:
+        """Return the bytes of a request."""
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{self._auth}"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def send(self, request: bytes) -> tuple[int, bytes]:
+        """Return status and body of the answer."""
+        self._socket.sendall(request)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self._more()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        length = next(int(h.split(b":")[1]) for h in lines if h.startswith(b"content-length:"))
+        while len(body) < length:
+            body += self._more()
+        return int(head.split(b" ", 2)[1]), body
+
+    def time_us(self, request: bytes) -> float:
+        """Return how long one round trip took. The status must be 200."""
+        start_ns = time.perf_counter_ns()
+        status, body = self.send(request)
+        elapsed_us = (time.perf_counter_ns() - start_ns) / 1000
+        assert status == 200, (status, body)
+        return elapsed_us
+
+    def _more(self) -> bytes:
+        data = self._socket.recv(1 << 16)
+        assert data, "the server closed the connection"
+        return data
