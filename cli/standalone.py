@@ -115,8 +115,8 @@ async def running(
         network = _network(settings, await subjects.namespaces())
         actions = ActionStore(stores.entities, stores.blobs)
 
-        everything = Manifest.load()
-        driver = ProcessDriver(settings.sandbox, everything.kinds(), folder.sandboxes)
+        everything = _manifest()
+        driver = ProcessDriver(settings.sandbox, everything.valid_kinds(), folder.sandboxes)
         stack.push_async_callback(driver.close)
         report = await driver.probe()
         manifest = everything.only(report.kinds)
@@ -167,7 +167,7 @@ async def running(
                 keys=subjects,
                 clock=clock,
             ),
-            invoker_health=lambda: {INVOKER: True},
+            invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
         )
         await stack.enter_async_context(_http(services, listener, settings.http.drain_s))
         yield Platform(url, guest_key, folder, report, network)
@@ -209,7 +209,7 @@ def examine() -> DriverReport:
     """Return what this host allows, without starting anything; for `brisk doctor`."""
     settings = Settings()
     folder = settings.data or datafolder.default_path()
-    driver = ProcessDriver(settings.sandbox, Manifest.load().kinds(), folder / "sandboxes")
+    driver = ProcessDriver(settings.sandbox, _manifest().valid_kinds(), folder / "sandboxes")
 
     async def probed() -> DriverReport:
         try:
@@ -224,6 +224,11 @@ def _network(settings: Settings, namespaces: list[Namespace]) -> Network:
     if settings.sandbox.network != "auto":
         return Network(settings.sandbox.network)
     return Network.HOST if len(namespaces) == 1 else Network.NONE
+
+
+def _manifest() -> Manifest:
+    """Return all kinds; Python's default is the version that the platform itself runs on."""
+    return Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def _books(settings: Settings, manifest: Manifest) -> Books:
