@@ -5,24 +5,27 @@ from typing import Any, Final
 from aiohttp import web
 
 from common import codec
-from common.ids import TransId
+from common.ids import ActivationId, TransId
 from controller.edge import auth, cors
 from controller.edge.content import JSON
 from controller.edge.errors import Answer
 from controller.edge.rejections import MethodNotAllowed
 
+ACTIVATION_HEADER: Final = "x-openwhisk-activation-id"
+
 _JSON_HEADERS: Final = {"Content-Type": JSON}
 _CORS_HEADERS: Final = _JSON_HEADERS | cors.HEADERS
 
 
-def json(value: Any, *, status: int = 200) -> web.Response:
+def json(value: Any) -> web.Response:
     """Return an answer of the REST API."""
-    return json_text(codec.encode(value), status=status)
+    return web.Response(body=codec.encode(value), headers=_CORS_HEADERS)
 
 
-def json_text(text: bytes, *, status: int = 200) -> web.Response:
-    """Return an answer of the REST API that is JSON already."""
-    return web.Response(body=text, status=status, headers=_CORS_HEADERS)
+def activation(activation_id: ActivationId, text: bytes, status: int) -> web.Response:
+    """Return the answer to an invocation; *text* is JSON already."""
+    headers = _CORS_HEADERS | {ACTIVATION_HEADER: activation_id}
+    return web.Response(body=text, status=status, headers=headers)
 
 
 def plain_json(value: Any, *, status: int = 200) -> web.Response:

@@ -18,10 +18,13 @@ the log. And an address that no route matches is refused as OpenWhisk's route tr
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
+from common import metrics
 from common.ids import TransId
+from common.log import logger
+from common.metrics import CodeClass, RouteClass
 from controller.edge import address, answers, auth, cors
 from controller.edge.auth import IDENTITY, Subjects
 from controller.edge.content import check_acceptable
@@ -39,7 +42,9 @@ _ENTITY_METHODS: Final = ("GET", "PUT", "POST", "DELETE")
 _ENTITY_COLLECTIONS: Final = ("actions", "packages", "triggers", "rules")
 _SERVER: Final = "Brisk"
 
-log = structlog.get_logger(__name__)
+_CODES: Final[tuple[CodeClass, ...]] = ("2xx", "3xx", "4xx", "5xx")
+
+log = logger(__name__)
 
 
 class Gate:
@@ -47,18 +52,30 @@ class Gate:
 
     def __init__(self, subjects: Subjects) -> None:
         self._subjects = subjects
+        self._kinds: dict[object, RouteClass] = {}
 
-    def authenticated(self, handler: Handler) -> Handler:
-        """Return *handler* for clients with valid credentials that read JSON."""
+    def open(self, handler: Handler, kind: RouteClass) -> Handler:
+        """Return *handler* for everybody.
+
+        kind: what its requests are counted as.
+        """
+        self._kinds[handler] = kind
+        return handler
+
+    def authenticated(self, handler: Handler, kind: RouteClass) -> Handler:
+        """Return *handler* for clients with valid credentials that read JSON.
+
+        kind: what its requests are counted as.
+        """
 
         async def admit(request: web.Request) -> web.StreamResponse:
             await self._identify(request)
             check_acceptable(request.headers.get("Accept"))
             return await handler(request)
 
-        return admit
+        return self.open(admit, kind)
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """Return what aiohttp runs around every request."""
 
         @web.middleware
@@ -74,6 +91,8 @@ class Gate:
                 answer = _refusal(request, error, transid)
             answer.headers[HEADER] = transid
             answer.headers["Server"] = _SERVER
+            kind = self._kinds.get(request.match_info.handler, "other")
+            metrics.REQUESTS[kind, _CODES[answer.status // 100 - 2]].inc()
             return answer
 
         return gate

@@ -1,0 +1,242 @@
+"""Actions: create, update, read, delete, list. A handler parses, calls the store, prints.
+
+The order of the checks of a `PUT` is OpenWhisk's, and clients see it: address, rights, query, the
+sizes of the body, the body, limits, components, existence, kind.
+"""
+
+from aiohttp import web
+
+from common.entity.action import SEQUENCE, Action, Exec
+from common.entity.action_document import to_rest
+from common.entity.action_request import ActionChange, SizeBounds, created, read_change, updated
+from common.entity.identity import Identity
+from common.entity.names import QualifiedName
+from common.errors import (
+    ComponentNotFound,
+    InstancesOutOfBounds,
+    KindNotAuthorized,
+    NoComponent,
+    NoSuchPackage,
+    ResourceExists,
+    RuntimeDeprecated,
+    SequenceTooLong,
+    WrongCollection,
+)
+from common.ids import Namespace
+from common.store.port import Missing
+from controller.api import rights
+from controller.api.bounds import check_limits
+from controller.api.collection_list import LIST_QUERY, counted
+from controller.api.route import Query, Route
+from controller.api.services import Services
+from controller.edge import address, answers, content, query
+from controller.edge.auth import IDENTITY
+
+_COLLECTION = "/api/v1/namespaces/{namespace}/actions"
+_ONE = {200: "The action.", 404: "There is no such action.", 409: "It is something else."}
+_WRITTEN = {
+    200: "The action as it is now.",
+    400: "The body, a limit or a component is wrong.",
+    409: "It exists, is something else, or was changed by somebody else meanwhile.",
+    413: "The code, the parameters or the annotations are too large.",
+}
+
+
+class Actions:
+    """The collection `actions`."""
+
+    def __init__(self, services: Services) -> None:
+        self._actions = services.actions
+        self._clock = services.clock
+        self._manifest = services.manifest
+        self._limits = services.settings.limits
+        self._sizes = SizeBounds(
+            code_bytes=self._limits.max_code_bytes,
+            parameters_bytes=self._limits.max_parameters_bytes,
+        )
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the lines of the table."""
+        return (
+            *self._routes_of_one(f"{_COLLECTION}/{{name}}", ""),
+            *self._routes_of_one(f"{_COLLECTION}/{{package}}/{{name}}", " of a package"),
+            Route(
+                method="GET",
+                path=_COLLECTION,
+                handler=self.list_all,
+                summary="List the actions of a namespace, newest first",
+                kind="action",
+                query=LIST_QUERY,
+                answers={200: "The actions without code, or how many there are."},
+                may_end_in_slash=True,
+            ),
+            Route(
+                method="GET",
+                path=f"{_COLLECTION}/{{package}}/",
+                handler=self.list_package,
+                summary="List the actions of a package, newest first",
+                kind="action",
+                query=LIST_QUERY,
+                answers={
+                    200: "The actions without code, or how many there are.",
+                    404: "There is no such package.",
+                    409: "It is no package.",
+                },
+            ),
+        )
+
+    def _routes_of_one(self, path: str, where: str) -> tuple[Route, ...]:
+        return (
+            Route(
+                method="GET",
+                path=path,
+                handler=self.get,
+                summary=f"Read an action{where}",
+                kind="action",
+                query=(Query("code", "boolean", "Whether its code is wanted; default true."),),
+                answers=_ONE,
+            ),
+            Route(
+                method="PUT",
+                path=path,
+                handler=self.put,
+                summary=f"Create or update an action{where}",
+                kind="action",
+                query=(Query("overwrite", "boolean", "Update what exists; default false."),),
+                body="exec, parameters, annotations, delAnnotations, limits, version, publish.",
+                answers=_WRITTEN,
+            ),
+            Route(
+                method="DELETE",
+                path=path,
+                handler=self.delete,
+                summary=f"Delete an action{where}",
+                kind="action",
+                answers=_ONE,
+            ),
+        )
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Answer one action."""
+        name = self._own(request)
+        with_code = query.boolean(request.query, "code", default=True)
+        action = await self._actions.get(name)
+        return answers.json(
+            to_rest(action, code=await self._actions.code(action) if with_code else None)
+        )
+
+    async def put(self, request: web.Request) -> web.StreamResponse:
+        """Create or update one action, and answer what it is now."""
+        identity, name = request[IDENTITY], self._own(request)
+        may_overwrite = query.boolean(request.query, "overwrite", default=False)
+        body = await content.document(request, limit_bytes=self._limits.max_request_bytes)
+        change = read_change(body, self._manifest, self._sizes, identity.namespace)
+        check_limits(change.limits, self._limits)
+        _check_components_are_own(identity, change.exec)
+        stored = await self._existing(name)
+        if stored is not None and not may_overwrite:
+            raise ResourceExists
+        written = await self._write(identity, name, change, stored)
+        code = await self._actions.code(written) if change.exec is None else change.exec.code
+        return answers.json(to_rest(written, code=code))
+
+    async def delete(self, request: web.Request) -> web.StreamResponse:
+        """Delete one action, and answer what it was."""
+        name = self._own(request)
+        self._actions.forget(name)
+        action = await self._actions.get(name)
+        code = await self._actions.code(action)
+        await self._actions.delete(action)
+        return answers.json(to_rest(action, code=code))
+
+    async def list_all(self, request: web.Request) -> web.StreamResponse:
+        """List a namespace."""
+        namespace = address.namespace(request)
+        rights.own_namespace(request[IDENTITY], namespace)
+        return await self._list(request, namespace, package=None)
+
+    async def list_package(self, request: web.Request) -> web.StreamResponse:
+        """List a package. As long as there are none, say what is there instead."""
+        namespace = address.namespace(request)
+        package = address.legal_name(request.match_info["package"])
+        rights.own_namespace(request[IDENTITY], namespace, package)
+        try:
+            await self._actions.get(QualifiedName(namespace, None, package))
+        except Missing as error:
+            raise NoSuchPackage(f"{namespace}/{package}") from error
+        raise WrongCollection
+
+    async def _list(
+        self, request: web.Request, namespace: Namespace, *, package: str | None
+    ) -> web.Response:
+        page = query.page(request.query, "actions")
+        if page.count:
+            total = await self._actions.count(namespace, package=package)
+            return answers.json(counted("actions", total, page))
+        return answers.json(
+            await self._actions.list(namespace, package=package, limit=page.limit, skip=page.skip)
+        )
+
+    def _own(self, request: web.Request) -> QualifiedName:
+        name = address.entity(request)
+        rights.own_entity(request[IDENTITY], name)
+        return name
+
+    async def _existing(self, name: QualifiedName) -> Action | None:
+        """Return what is stored, not what is cached: a write must see the newest revision."""
+        self._actions.forget(name)
+        try:
+            return await self._actions.get(name)
+        except Missing:
+            return None
+
+    async def _write(
+        self,
+        identity: Identity,
+        name: QualifiedName,
+        change: ActionChange,
+        stored: Action | None,
+    ) -> Action:
+        instances = change.limits.get("instances", 0)
+        if instances > identity.concurrent_invocations:
+            raise InstancesOutOfBounds(identity.concurrent_invocations)
+        now_ms = self._clock.now_ms()
+        if stored is None:
+            wanted = created(name, change, updated_ms=now_ms)
+        else:
+            wanted = updated(stored, change, updated_ms=now_ms)
+        await self._check_kind(change.exec, wanted.exec)
+        return await self._actions.put(wanted, over=None if stored is None else stored.rev)
+
+    async def _check_kind(self, given: Exec | None, wanted: Exec) -> None:
+        if given is not None and given.kind == SEQUENCE:
+            await self._check_sequence(given)
+        runtime = self._manifest.resolve(wanted.kind)
+        if runtime is not None and runtime.deprecated:
+            raise RuntimeDeprecated(wanted.kind)
+
+    async def _check_sequence(self, given: Exec) -> None:
+        """Refuse a sequence: a wrong one for what is wrong, a right one because none can run yet.
+
+        Raises: `SequenceTooLong`, `NoComponent`, `ComponentNotFound`, `KindNotAuthorized`.
+        """
+        if len(given.components) > self._limits.sequence_length:
+            raise SequenceTooLong
+        if not given.components:
+            raise NoComponent
+        for component in given.components:
+            try:
+                await self._actions.get(_name(component))
+            except (Missing, WrongCollection) as error:
+                raise ComponentNotFound from error
+        raise KindNotAuthorized(SEQUENCE)
+
+
+def _name(component: str) -> QualifiedName:
+    _, namespace, *package, name = component.split("/")
+    return QualifiedName(Namespace(namespace), package[0] if package else None, name)
+
+
+def _check_components_are_own(identity: Identity, given: Exec | None) -> None:
+    for component in given.components if given else ():
+        rights.own_entity(identity, _name(component))

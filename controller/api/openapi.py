@@ -1,0 +1,121 @@
+"""The OpenAPI 3.1 document and the reference page, both made from the table of routes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from controller.api.route import Query, Route
+from controller.edge import answers
+
+_ERROR = {
+    "type": "object",
+    "properties": {"error": {"type": "string"}, "code": {"type": "string"}},
+    "required": ["error", "code"],
+}
+
+
+class OpenApi:
+    """Serves the description of *routes* and of itself."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = (*routes, *self.routes())
+        self._document = document(self._routes)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the lines of the table."""
+        return (
+            Route(
+                method="GET",
+                path="/api/brisk/v1/openapi.json",
+                handler=self.get,
+                summary="Read the description of this API",
+                answers={200: "An OpenAPI 3.1 document."},
+                is_open=True,
+            ),
+        )
+
+    async def get(self, _: web.Request) -> web.StreamResponse:
+        """Answer the description."""
+        return answers.json(self._document)
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of *routes*."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Brisk", "version": "1.0.0", "summary": "The OpenWhisk v1 API, and ours"},
+        "paths": paths,
+        "components": {
+            "schemas": {"Error": _ERROR},
+            "securitySchemes": {
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The key of a namespace, `uuid:key`.",
+                }
+            },
+        },
+    }
+
+
+def reference(routes: Iterable[Route]) -> str:
+    """Return the reference page of *routes* in Markdown."""
+    lines = [
+        "# The REST API",
+        "",
+        "Made from the table of routes. `GET /api/brisk/v1/openapi.json` tells programs the same.",
+        "Credentials are the key of a namespace, `uuid:key`, as HTTP Basic; `_` in place of a",
+        'namespace is the key\'s own. Every error is `{"error": …, "code": …}`, and its `code` is',
+        "the transaction id that `X-Request-ID` carries.",
+    ]
+    for route in routes:
+        slash = " (also with a slash at its end)" if route.may_end_in_slash else ""
+        lines += ["", f"## {route.summary}", f"`{route.method} {route.path}`{slash}", ""]
+        if route.is_open:
+            lines.append("- needs no credentials")
+        if route.body:
+            lines.append(f"- body: {route.body}")
+        lines += [f"- `{each.name}` ({each.type}): {each.meaning}" for each in route.query]
+        lines += [f"- {status}: {meaning}" for status, meaning in sorted(route.answers.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": f"{route.handler.__qualname__}:{route.path}",
+        "parameters": [_variable(name) for name in route.variables]
+        + [_parameter(each) for each in route.query],
+        "responses": {str(status): _answer(status, text) for status, text in route.answers.items()},
+        "security": [] if route.is_open else [{"basic": []}],
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "description": route.body,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    return operation
+
+
+def _variable(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _parameter(each: Query) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "in": "query",
+        "description": each.meaning,
+        "schema": {"type": each.type},
+    }
+
+
+def _answer(status: int, meaning: str) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": meaning}
+    if status in (400, 401, 403, 404, 409, 413, 429, 503):
+        answer["content"] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return answer

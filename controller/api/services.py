@@ -1,0 +1,66 @@
+"""What the API calls: the parts of the platform, handed in by the root of the process."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from common.clock import Clock
+from common.entity.action import Action
+from common.entity.exec_request import Kinds
+from common.entity.identity import Identity
+from common.ids import TransId
+from common.settings import Settings
+from common.store.actions import ActionStore
+from common.store.port import ActivationStore
+from controller.edge.auth import Subjects
+from controller.invoke.action import Accepted, Finished
+
+
+class Manifest(Kinds, Protocol):
+    """The runtimes of this platform."""
+
+    def info(self) -> dict[str, Any]:
+        """Return the object `runtimes` of the info document."""
+        ...
+
+
+class Throttle(Protocol):
+    """How often a namespace may invoke, and how much at the same time."""
+
+    def charge_invocation(self, identity: Identity) -> None:
+        """Count one invocation. Raises `TooManyRequests`, `TooManyConcurrent`."""
+        ...
+
+
+class Invoker(Protocol):
+    """Makes one activation of one request."""
+
+    async def invoke(
+        self,
+        identity: Identity,
+        action: Action,
+        payload: bytes | None,
+        *,
+        blocking: bool,
+        wait_ms: int,
+        transid: TransId,
+        received_ms: int,
+    ) -> Accepted | Finished:
+        """Run *action*; see `controller.invoke.action.ActionInvoker`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that `build_app` needs."""
+
+    settings: Settings
+    clock: Clock
+    manifest: Manifest
+    actions: ActionStore
+    activations: ActivationStore
+    subjects: Subjects
+    entitlement: Throttle
+    invoker: Invoker
+    invoker_health: Callable[[], Mapping[str, str]]
+    """State by name, as `/invokers` shows it: `{"invoker0/0": "up"}`."""
