@@ -75,7 +75,7 @@ class ProcessDriver:
     async def probe(self) -> DriverReport:
         """Find out what this host allows."""
         self._host, self._interpreters = await asyncio.gather(
-            host.examine(self._group_name), interpreters.find(self._kinds)
+            host.examine(self._group_name, self._threads), interpreters.find(self._kinds)
         )
         return report.describe(self._examined, self._interpreters, self._settings)
 

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,14 +52,15 @@ class Host:
         return FIRST_UID + slot if self.has_uid_range else NOBODY
 
 
-async def examine(cgroup_name: str) -> Host:
+async def examine(cgroup_name: str, threads: Executor) -> Host:
     """Find out what this host allows; *cgroup_name* is the group of this installation."""
-    no_namespaces, (cgroups, no_cgroups) = await asyncio.gather(
-        _try_namespaces(), asyncio.to_thread(_try_cgroups, cgroup_name)
+    loop = asyncio.get_running_loop()
+    no_namespaces, (cgroups, no_cgroups), uid_map = await asyncio.gather(
+        _try_namespaces(),
+        loop.run_in_executor(threads, _try_cgroups, cgroup_name),
+        loop.run_in_executor(threads, Path("/proc/self/uid_map").read_text),
     )
-    is_root = os.geteuid() == 0
-    uid_map = await asyncio.to_thread(Path("/proc/self/uid_map").read_text)
-    return Host(is_root, _covers(uid_map), no_namespaces, cgroups, no_cgroups)
+    return Host(os.geteuid() == 0, _covers(uid_map), no_namespaces, cgroups, no_cgroups)
 
 
 def _covers(uid_map: str) -> bool:
