@@ -1,0 +1,138 @@
+"""From a file to the `exec` of an action, and from an `exec` back to a file.
+
+The extension says the language, the server says which version that is: `.py` is sent as
+`python:default`. Archives travel in base64, source as it is.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.failures import MISUSE, NOT_ALLOWED, Failure, Remedy
+from cli.jsontext import Json
+from cli.names import parse_entity
+
+LANGUAGES: Final = {
+    ".js": "nodejs",
+    ".py": "python",
+    ".swift": "swift",
+    ".php": "php",
+    ".rb": "ruby",
+    ".rs": "rust",
+    ".go": "go",
+    ".jar": "java",
+    ".balx": "ballerina",
+}
+ARCHIVES: Final = frozenset({".zip", ".jar", ".balx"})
+NATIVE_IMAGE: Final = "openwhisk/dockerskeleton"
+_ARCHIVE_OF: Final = {"java": ".jar", "ballerina": ".balx"}
+NOTHING_TO_RUN: Final = "An action name and code artifact are required."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What was typed about the code of an action."""
+
+    artifact: str | None = None
+    kind: str | None = None
+    main: str | None = None
+    docker: str | None = None
+    is_native: bool = False
+    is_sequence: bool = False
+
+
+def exec_of(recipe: Recipe) -> dict[str, Json] | None:
+    """Return the `exec` to send; None when nothing was said that makes one.
+
+    Raises `Failure` for a file that cannot be read or that is of no known language.
+    """
+    if recipe.kind and recipe.docker:
+        raise Failure("Cannot specify both --kind and --docker at the same time.", NOT_ALLOWED)
+    if recipe.is_sequence:
+        return _sequence(recipe.artifact)
+    made: dict[str, Json] = {}
+    if recipe.artifact is not None:
+        made = {"kind": _kind(recipe)} | _code(recipe.artifact)
+    if recipe.docker:
+        made |= {"kind": "blackbox", "image": recipe.docker}
+    elif recipe.is_native and not recipe.kind:
+        made |= {"kind": "blackbox", "image": NATIVE_IMAGE}
+    if not made or (recipe.artifact is None and not recipe.docker):
+        return None
+    return made | ({"main": recipe.main} if recipe.main else {})
+
+
+def file_name(action_name: str, execution: dict[str, Json]) -> str:
+    """Return the name under which the code of an action is saved."""
+    language = str(execution.get("kind", "")).partition(":")[0]
+    if execution.get("binary"):
+        return action_name + _ARCHIVE_OF.get(language, ".zip")
+    extensions = {of: extension for extension, of in LANGUAGES.items()}
+    return action_name + extensions.get(language, "")
+
+
+def code_of(execution: dict[str, Json]) -> bytes:
+    """Return the bytes that an `exec` was made of. Raises `Failure` where there are none."""
+    if execution.get("kind") == "sequence":
+        raise Failure("Cannot save action sequences", MISUSE)
+    if execution.get("kind") == "blackbox":
+        raise Failure("Cannot save Docker images", MISUSE)
+    code = str(execution.get("code") or "")
+    if not execution.get("binary"):
+        return code.encode()
+    try:
+        return b64decode(code, validate=True)
+    except NotBase64 as error:
+        raise Failure(f"The code of the action is not base64: {error}", MISUSE) from error
+
+
+def _sequence(artifact: str | None) -> dict[str, Json]:
+    if not artifact:
+        raise Failure(NOTHING_TO_RUN, MISUSE)
+    names = [parse_entity(name.strip()) for name in artifact.split(",")]
+    return {"kind": "sequence", "components": [str(name) for name in names]}
+
+
+def _kind(recipe: Recipe) -> str:
+    extension = Path(recipe.artifact or "").suffix
+    _check_file(recipe.artifact or "")
+    if recipe.kind or recipe.docker or recipe.is_native:
+        return recipe.kind or "blackbox"
+    if extension == ".zip":
+        raise Failure(
+            "creating an action from a .zip artifact requires specifying the action kind "
+            "explicitly",
+            MISUSE,
+            remedy=Remedy("an archive does not say its language", "add --kind python:default"),
+        )
+    if extension not in LANGUAGES:
+        raise Failure(
+            f"'{extension}' is not a supported action runtime",
+            MISUSE,
+            remedy=Remedy("the extension says no language", "add --kind, as in --kind python:3"),
+        )
+    return f"{LANGUAGES[extension]}:default"
+
+
+def _code(artifact: str) -> dict[str, Json]:
+    try:
+        content = Path(artifact).read_bytes()
+    except OSError as error:
+        raise _no_file(artifact) from error
+    if Path(artifact).suffix in ARCHIVES:
+        return {"code": b64encode(content).decode()}
+    try:
+        return {"code": content.decode()}
+    except UnicodeDecodeError:
+        return {"code": b64encode(content).decode()}  # A program, for --native or --docker.
+
+
+def _check_file(artifact: str) -> None:
+    if not Path(artifact).is_file():
+        raise _no_file(artifact)
+
+
+def _no_file(artifact: str) -> Failure:
+    return Failure(f"File '{artifact}' is not a valid file or it does not exist", MISUSE)

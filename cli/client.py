@@ -1,0 +1,199 @@
+"""The REST API, typed: one method for each call that a command makes.
+
+Paths, query and bodies are those of OpenWhisk's own command line, so a server cannot tell them
+apart. What comes back is JSON as it was sent; `cli/shapes.py` knows how it is shown.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from cli.failures import Failure, exit_code_of
+from cli.jsontext import Json, NotJson, decode, encode
+from cli.names import OWN, EntityName, Scope
+from cli.remedies import remedy_for
+from cli.transport import Answer, Transport
+
+SAFE_IN_PATHS: Final = "$&+,:;=@~"
+_SUCCESS: Final = range(200, 300)
+_ACCEPTED: Final = 202
+_BAD_GATEWAY: Final = 502
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What came of invoking an action.
+
+    value: the whole activation, its result, or `{"activationId"}`, as it was asked for.
+    is_pending: the wait ended before the action did.
+    has_failed: the action, and not the platform, reported an error.
+    """
+
+    activation_id: str
+    value: Json
+    is_pending: bool = False
+    has_failed: bool = False
+
+
+class Client:
+    """The API of one host, below one version of it."""
+
+    def __init__(self, transport: Transport, api_version: str) -> None:
+        self._transport = transport
+        self._root = f"/api/{api_version}"
+
+    def api_info(self) -> Json:
+        """Return the description of the API; needs no credentials."""
+        return _value(self._transport.exchange("GET", self._root, authorised=False))
+
+    def namespaces(self) -> list[str]:
+        """Return the namespaces that the key opens."""
+        return [str(name) for name in self._list(f"{self._root}/namespaces", {})]
+
+    def entities(self, collection: str, scope: Scope, limit: int, skip: int) -> list[Json]:
+        """Return one page of the actions, packages, triggers or rules in *scope*."""
+        path = f"{self._of(scope.namespace)}/{collection}"
+        if scope.package is not None:
+            path += f"/{_escape(scope.package)}/"
+        return self._list(path, {"limit": limit, "skip": skip})
+
+    def entity(self, collection: str, name: EntityName) -> dict[str, Json]:
+        """Return one trigger, rule or package."""
+        return self._object(f"{self._of(name.namespace)}/{collection}/{_escape(name.in_namespace)}")
+
+    def action(self, name: EntityName, *, code: bool) -> dict[str, Json]:
+        """Return an action, with its code or without."""
+        return self._object(self._action(name), {"code": code})
+
+    def put_action(self, name: EntityName, document: Json, *, overwrite: bool) -> Json:
+        """Create an action, or merge *document* into the one that is there."""
+        target = _target(self._action(name), {"overwrite": overwrite})
+        return _value(self._transport.exchange("PUT", target, encode(document)))
+
+    def delete_action(self, name: EntityName) -> None:
+        """Delete an action."""
+        _check(self._transport.exchange("DELETE", self._action(name)))
+
+    def invoke(
+        self, name: EntityName, payload: Json, *, blocking: bool, result: bool
+    ) -> Invocation:
+        """Invoke an action, and wait for it when *blocking*."""
+        target = _target(self._action(name), {"blocking": blocking, "result": result})
+        answer = self._transport.exchange("POST", target, encode(payload))
+        activation_id = answer.headers.get("x-openwhisk-activation-id", "")
+        failed = answer.status == _BAD_GATEWAY and not _is_platform_error(answer)
+        if not failed:
+            _check(answer)
+        value = _decoded(answer)
+        if isinstance(value, dict):
+            activation_id = str(value.get("activationId") or activation_id)
+        pending = blocking and answer.status == _ACCEPTED
+        return Invocation(activation_id, value, pending, failed)
+
+    def activations(self, query: Mapping[str, int | str | bool]) -> list[dict[str, Json]]:
+        """Return one page of the caller's activations, the newest first."""
+        return self._list(f"{self._of(OWN)}/activations", query)
+
+    def activation(self, activation_id: str) -> dict[str, Json]:
+        """Return the record of an activation."""
+        return self._object(self._activation(activation_id))
+
+    def activation_logs(self, activation_id: str) -> list[str]:
+        """Return the log lines of an activation."""
+        logs = self._object(f"{self._activation(activation_id)}/logs").get("logs")
+        return [str(line) for line in logs or []]
+
+    def activation_result(self, activation_id: str) -> Json:
+        """Return the result of an activation."""
+        return self._object(f"{self._activation(activation_id)}/result").get("result")
+
+    def usage(self, namespace: str, query: Mapping[str, str]) -> dict[str, Json]:
+        """Return what a namespace used; Brisk's own route, not OpenWhisk's."""
+        return self._object(f"/api/brisk/v1/namespaces/{_escape(namespace)}/usage", query)
+
+    def _of(self, namespace: str) -> str:
+        return f"{self._root}/namespaces/{_escape(namespace)}"
+
+    def _action(self, name: EntityName) -> str:
+        return f"{self._of(name.namespace)}/actions/{_escape(name.in_namespace)}"
+
+    def _activation(self, activation_id: str) -> str:
+        return f"{self._of(OWN)}/activations/{_escape(activation_id)}"
+
+    def _get(self, path: str, query: Mapping[str, int | str | bool] | None = None) -> Json:
+        return _value(self._transport.exchange("GET", _target(path, query or {})))
+
+    def _object(
+        self, path: str, query: Mapping[str, int | str | bool] | None = None
+    ) -> dict[str, Json]:
+        value = self._get(path, query)
+        if not isinstance(value, dict):
+            raise Failure(f"The answer of {path} is not a JSON object")
+        return value
+
+    def _list(self, path: str, query: Mapping[str, int | str | bool]) -> list[Json]:
+        value = self._get(path, query)
+        if not isinstance(value, list):
+            raise Failure(f"The answer of {path} is not a JSON array")
+        return value
+
+
+def _escape(name: str) -> str:
+    return quote(name, safe=SAFE_IN_PATHS + "/", errors="replace")
+
+
+def _target(path: str, query: Mapping[str, int | str | bool]) -> str:
+    if not query:
+        return path
+    texts = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in sorted(query.items())
+    }
+    return f"{path}?{urlencode(texts)}"
+
+
+def _value(answer: Answer) -> Json:
+    _check(answer)
+    return _decoded(answer)
+
+
+def _decoded(answer: Answer) -> Json:
+    try:
+        return decode(answer.body) if answer.body else None
+    except NotJson as error:
+        raise Failure(f"The answer of the API host is not JSON: {error}") from error
+
+
+def _check(answer: Answer) -> None:
+    """Raise `Failure` with the words of an answer that refuses."""
+    if answer.status in _SUCCESS:
+        return
+    text = f"The connection failed, or timed out. (HTTP status code {answer.status})"
+    with suppress(NotJson):  # Of a proxy's page, or of nothing, the status is all there is to tell.
+        match decode(answer.body):
+            case {"error": str(error), "code": code} if error and code is not None:
+                text = f"{error} (code {code})"
+            case _:
+                pass  # It has not said what is wrong.
+    raise Failure(
+        text,
+        exit_code_of(answer.status),
+        remedy=remedy_for(answer.status, text),
+        status=answer.status,
+    )
+
+
+def _is_platform_error(answer: Answer) -> bool:
+    """Tell a 502 of the platform, or of a proxy, from the error of an action.
+
+    Where an action ran, there is an activation, and the answer names it.
+    """
+    if "x-openwhisk-activation-id" in answer.headers:
+        return False
+    try:
+        value = decode(answer.body)
+    except NotJson:
+        return True
+    return not isinstance(value, dict) or value.keys() == {"error", "code"}

@@ -1,0 +1,59 @@
+"""What a terminal is given: colour only where a person looks, results apart from the rest.
+
+Results go to standard output, errors and hints to standard error. Colour and bold are for terminals
+and respect `NO_COLOR`; what is piped holds plain text, and ASCII where the encoding needs it.
+"""
+
+import sys
+from typing import Final, TextIO
+
+from cli import environment
+from cli.failures import Failure, Misspelt
+from cli.jsontext import Json, pretty
+
+_GREEN: Final = "32"
+_RED: Final = "31"
+_BOLD: Final = "1"
+
+
+def ok(text: str) -> None:
+    """Say that something was done."""
+    print(f"{styled('ok:', _GREEN, sys.stdout)} {text}")
+
+
+def bold(text: str) -> str:
+    """Return *text* as a name or a heading."""
+    return styled(text, _BOLD, sys.stdout)
+
+
+def print_json(value: Json, stream: TextIO | None = None) -> None:
+    """Print *value* with four spaces of indentation."""
+    print(pretty(value), file=stream or sys.stdout)
+
+
+def print_failure(failure: Failure, program: str) -> None:
+    """Say why the command ends: as `wsk` in OpenWhisk's lines, as `brisk` with the remedy."""
+    stream = sys.stderr
+    if isinstance(failure, Misspelt):
+        print(failure.text, file=stream)
+    else:
+        print(f"{styled('error:', _RED, stream)} {failure.text}", file=stream)
+        if failure.shows_usage:
+            print(f"Run '{program} --help' for usage.", file=stream)
+    if program == "brisk":
+        remedy = failure.remedy
+        for name, text in (("why", remedy.why), ("fix", remedy.fix)):
+            if text:
+                print(f"{name}: {text}", file=stream)
+
+
+def marks() -> tuple[str, str]:
+    """Return the signs of what is well and what is not, as the terminal can show them."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return ("✓", "✗") if encoding == "utf8" else ("+", "x")
+
+
+def styled(text: str, code: str, stream: TextIO) -> str:
+    """Return *text* in a style, where *stream* is a terminal that shows styles."""
+    plain = environment.variable("NO_COLOR") or environment.variable("TERM") == "dumb"
+    return text if plain or not stream.isatty() else f"\x1b[{code}m{text}\x1b[0m"

@@ -1,0 +1,128 @@
+"""The program: one tree of commands under two names.
+
+`wsk` is OpenWhisk's command line, line for line; `brisk` is the same and says, under an error, why
+it came and what mends it. A command is imported when it is called: `--help` imports none of them.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, NamedTuple, NoReturn
+
+import click
+
+from cli import arguments, environment
+from cli.console import print_failure
+from cli.failures import GENERAL, INTERRUPTED, Ended, Failure, Misspelt
+from cli.grammar import Command, Group
+from cli.session import Session
+
+
+class Entry(NamedTuple):
+    """Where a command of the first level is, and what it is for."""
+
+    module: str
+    attribute: str
+    purpose: str
+
+
+COMMANDS: Final = {
+    "action": Entry("cli.commands.action", "action", "create, update, invoke, list actions"),
+    "activation": Entry("cli.commands.activation", "activation", "records, logs and results"),
+    "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),
+    "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
+    "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),
+    "property": Entry("cli.commands.property", "properties", "where the platform is, and the key"),
+    "serve": Entry("cli.commands.serve", "serve", "run the whole platform on this machine"),
+    "usage": Entry("cli.commands.usage", "usage", "what a namespace used"),
+}
+"""Nouns and verbs; `help` is one more, made below."""
+
+_EXAMPLES: Final = """\b
+Start:
+  {program} serve                          run the platform here
+  {program} action create hello hello.py   store a function
+  {program} action invoke hello -r         run it and print its result
+"""
+
+
+class Root(Group):
+    """The first level: finds commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*COMMANDS, "help"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command *cmd_name*; None when there is none."""
+        if cmd_name == "help":
+            return _help
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(import_module(entry.module), entry.attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command is for, without importing it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.purpose) for name, entry in COMMANDS.items()])
+
+    def refuse(self, ctx: click.Context, name: str) -> NoReturn:
+        """End the program, for there is no command *name*."""
+        text = f'unknown command "{name}" for "{ctx.info_name}"'
+        lines = f"Error: {text}\nRun '{ctx.info_name} --help' for usage.\n{text}"
+        raise Misspelt(lines, remedy=self.nearest(ctx, name))
+
+
+def _show_help(session: Session, words: tuple[str, ...]) -> None:
+    ctx = _context(session)
+    command: click.Command = ctx.command
+    for word in words:
+        found = command.get_command(ctx, word) if isinstance(command, click.Group) else None
+        if found is None:
+            break
+        ctx = click.Context(found, parent=ctx, info_name=word)
+        command = found
+    print(command.get_help(ctx))
+
+
+_help = Command("help", callback=_show_help, words=(0, 9), help="Show the help of a command.")
+
+
+def _context(session: Session) -> click.Context:
+    root = Root(
+        "root",
+        help="Brisk: functions as a service, with the API of Apache OpenWhisk.",
+        epilog=_EXAMPLES.format(program=session.program),
+    )
+    return click.Context(root, info_name=session.program, obj=session, **root.context_settings)
+
+
+def run(program: str, argv: Sequence[str]) -> int:
+    """Run one line of the command line *program* and return its exit code."""
+    try:
+        session = Session(program, arguments.split(argv))
+        ctx = _context(session)
+        with ctx:
+            ctx.command.parse_args(ctx, session.typed.line)
+            ctx.command.invoke(ctx)
+        sys.stdout.flush()
+    except Failure as failure:
+        sys.stdout.flush()
+        print_failure(failure, program)
+        if environment.variable("WSK_CLI_DEBUG"):
+            raise
+        return failure.exit_code
+    except Ended as ended:
+        return ended.exit_code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who reads our output has seen enough. The interpreter must not flush into the pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GENERAL
+    return 0

@@ -1,0 +1,216 @@
+"""One exchange with the API: the only module that opens a connection.
+
+It is made of the standard library's `http.client`, because an HTTP library costs a command more CPU
+time to import than its request takes. Every wait has a deadline. What goes wrong below HTTP comes
+out as a `Failure` with exit code 3.
+"""
+
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from cli.configuration import Configuration
+from cli.failures import MISUSE, NETWORK, NO_REMEDY, Failure, Remedy
+from cli.proxies import is_loopback, proxy_for
+from cli.version import STAMP
+
+CONNECT_TIMEOUT_S: Final = 10.0
+SILENCE_TIMEOUT_S: Final = 120.0
+"""A blocking invocation is answered after 60 s, unless the operator made it longer."""
+MOST_REDIRECTS: Final = 10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: what it asks, and of whom. `url` is whole."""
+
+    method: str
+    url: str
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; the names of *headers* are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+Witness = Callable[[Request, Answer | None], None]
+"""Is shown each request before it is sent, with None, and again with its answer."""
+
+
+class Transport:
+    """Sends requests to the configured host, each over a connection of its own."""
+
+    def __init__(self, configuration: Configuration, witness: Witness | None = None) -> None:
+        self._configuration = configuration
+        self._witness = witness
+
+    def exchange(
+        self, method: str, target: str, body: bytes | None = None, *, authorised: bool = True
+    ) -> Answer:
+        """Return the answer to *method* of *target*, a path with its query below the host.
+
+        A GET follows redirects. Raises `Failure` when there is no answer.
+        """
+        headers = {"User-Agent": f"OpenWhisk-CLI/1.0 ({STAMP}) linux amd64"}
+        if authorised:
+            headers["Authorization"] = self._credentials()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = Request(method, self._configuration.host_url + target, body, headers)
+        answer = self._once(request)
+        for _ in range(MOST_REDIRECTS):
+            if method != "GET" or answer.status not in _REDIRECTS:
+                break
+            request = _redirected(request, answer)
+            answer = self._once(request)
+        return answer
+
+    def _credentials(self) -> str:
+        if not self._configuration.auth:
+            raise Failure(
+                "Authorization key is not configured (--auth is required)",
+                MISUSE,
+                remedy=Remedy(
+                    "no --auth, no WHISK_AUTH, no AUTH in the property file",
+                    "brisk property set --auth UUID:KEY",
+                ),
+            )
+        return "Basic " + b64encode(self._configuration.auth.encode(errors="replace")).decode()
+
+    def _once(self, request: Request) -> Answer:
+        if self._witness:
+            self._witness(request, None)
+        url = _split(request.url)
+        try:
+            connection = self._connection(url)
+            try:
+                _connect(connection)
+                target = request.url if _speaks_to_proxy(url) else _target(url)
+                headers = request.headers | _proxy_headers(url)
+                connection.request(request.method, target, request.body, headers)
+                response = connection.getresponse()
+                named = {name.lower(): value for name, value in response.getheaders()}
+                answer = Answer(response.status, named, response.read())
+            finally:
+                connection.close()
+        except (OSError, HTTPException) as error:
+            raise _unreachable(request, url, error) from error
+        if self._witness:
+            self._witness(request, answer)
+        return answer
+
+    def _connection(self, url: SplitResult) -> HTTPConnection:
+        proxy = proxy_for(url)
+        host, port = url.hostname or "", url.port
+        if url.scheme == "https":
+            at = proxy or url
+            secured = HTTPSConnection(
+                at.hostname or "", at.port, timeout=CONNECT_TIMEOUT_S, context=self._tls()
+            )
+            if proxy:
+                secured.set_tunnel(host, port, _proxy_credentials(proxy))
+            return secured
+        if proxy:
+            host, port = proxy.hostname or "", proxy.port
+        return HTTPConnection(host, port, timeout=CONNECT_TIMEOUT_S)
+
+    def _tls(self) -> ssl.SSLContext:
+        self._configuration.check_certificate()
+        context = ssl.create_default_context()
+        if self._configuration.is_insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self._configuration.cert:
+            try:
+                context.load_cert_chain(self._configuration.cert, self._configuration.key)
+            except (ssl.SSLError, OSError) as error:
+                raise Failure(
+                    f"Unable to load the X509 key pair due to the following reason: {error}"
+                ) from error
+        return context
+
+
+def _connect(connection: HTTPConnection) -> None:
+    connection.connect()
+    connection.sock.settimeout(SILENCE_TIMEOUT_S)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Is only looked at when it is asked for.
+    except ValueError as error:
+        raise Failure(f"The API host is not valid: {error}") from error
+    if not parts.hostname or any(character.isspace() for character in parts.netloc):
+        raise Failure(f"The API host is not valid: '{parts.netloc}' is no host")
+    return parts
+
+
+def _target(url: SplitResult) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
+def _speaks_to_proxy(url: SplitResult) -> bool:
+    return url.scheme == "http" and proxy_for(url) is not None
+
+
+def _proxy_headers(url: SplitResult) -> dict[str, str]:
+    proxy = proxy_for(url)
+    return _proxy_credentials(proxy) if proxy and url.scheme == "http" else {}
+
+
+def _proxy_credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + b64encode(pair.encode()).decode()}
+
+
+def _redirected(request: Request, answer: Answer) -> Request:
+    url = urljoin(request.url, answer.headers.get("location", ""))
+    headers = dict(request.headers)
+    if urlsplit(url).netloc != urlsplit(request.url).netloc:
+        headers.pop("Authorization", None)  # The key is for the host it was configured for.
+    return Request("GET", url, None, headers)
+
+
+def _unreachable(request: Request, url: SplitResult, error: Exception) -> Failure:
+    port = url.port or (443 if url.scheme == "https" else 80)
+    what, remedy = _diagnosis(url.hostname or "", f"{url.hostname}:{port}", error)
+    verb = request.method.capitalize()
+    return Failure(f'{verb} "{request.url}": {what}', NETWORK, remedy=remedy)
+
+
+def _diagnosis(host: str, at: str, error: Exception) -> tuple[str, Remedy]:
+    match error:
+        case ConnectionRefusedError():
+            here = "brisk serve" if is_loopback(host) else "brisk property get --apihost"
+            refused = f"dial tcp {at}: connect: connection refused"
+            return refused, Remedy(f"nothing listens at {at}", here)
+        case socket.gaierror():
+            unknown = Remedy(f"the name {host} has no address", "brisk property get --apihost")
+            return f"dial tcp: lookup {host}: no such host", unknown
+        case ssl.SSLCertVerificationError():
+            reason = f"tls: failed to verify certificate: {error.verify_message}"
+            return reason, Remedy("this machine does not trust the certificate", "-i trusts any")
+        case ssl.SSLError():
+            return f"tls: {error.reason or error}", Remedy(f"{at} may not speak https")
+        case TimeoutError():
+            silent = Remedy(f"{at} does not answer in time", "brisk doctor")
+            return "context deadline exceeded (Client.Timeout exceeded)", silent
+        case ConnectionError() | HTTPException():
+            return "EOF", Remedy(f"{at} closed the connection without an answer", "brisk doctor")
+        case _:
+            return f"dial tcp {at}: {str(error).lower() or type(error).__name__}", NO_REMEDY

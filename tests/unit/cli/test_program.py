@@ -1,0 +1,142 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+
+MODULES = "import sys; from cli.program import run; run('brisk', {argv}); print(*sys.modules)"
+
+
+@pytest.mark.parametrize("typed", ["", "--help", "-h", "help"])
+def test_help_lists_the_commands(line: Run, home: Path, typed: str) -> None:
+    shown = line(f"wsk {typed}")
+    assert (shown.exit, shown.stderr) == (0, "")
+    for noun in ("action", "activation", "property", "namespace", "serve", "usage"):
+        assert f"\n  {noun} " in shown.stdout
+    assert shown.stdout.startswith("Usage: wsk ")
+
+
+@pytest.mark.parametrize("typed", ["action create --help", "help action create"])
+def test_help_of_a_command_names_its_words_and_flags(line: Run, home: Path, typed: str) -> None:
+    shown = line(f"wsk {typed}")
+    assert (shown.exit, shown.stderr) == (0, "")
+    assert "wsk action create [OPTIONS] NAME [FILE]" in shown.stdout
+    for flag in ("--param KEY VALUE", "--annotation-file FILE", "--kind KIND", "--insecure"):
+        assert flag in shown.stdout
+
+
+def test_an_unknown_command(line: Run, home: Path) -> None:
+    refused = line("wsk nosuch")
+    assert (refused.exit, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        'Error: unknown command "nosuch" for "wsk"\n'
+        "Run 'wsk --help' for usage.\n"
+        'unknown command "nosuch" for "wsk"\n'
+    )
+    assert line("brisk actoin list").stderr.endswith("\nfix: brisk action\n")
+
+
+@pytest.mark.parametrize("typed", ["wsk action", "wsk action nosuch", "brisk action"])
+def test_a_noun_without_a_verb_of_its_own_shows_its_help(line: Run, home: Path, typed: str) -> None:
+    shown = line(typed)
+    assert (shown.exit, shown.stderr) == (0, "")
+    assert "\n  invoke " in shown.stdout
+
+
+def test_brisk_does_not_take_an_unknown_verb_for_success(line: Run, home: Path) -> None:
+    refused = line("brisk action invok")
+    assert (refused.exit, refused.stdout) == (1, "")
+    assert refused.stderr.endswith("\nfix: brisk action invoke\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("property set --namespace x", "unknown flag: --namespace"),
+        ("property unset --namespace", "unknown flag: --namespace"),
+        ("action list --nosuch=1", "unknown flag: --nosuch"),
+        ("--nosuch", "unknown flag: --nosuch"),
+        ("action list -z", "unknown shorthand flag: 'z' in -z"),
+        ("action list --limit", "flag needs an argument: --limit"),
+        (
+            "action list --limit x",
+            'invalid argument "x" for "-l, --limit" flag: '
+            'strconv.ParseInt: parsing "x": invalid syntax',
+        ),
+        (
+            f"action create a -t {1 << 63}",
+            f'invalid argument "{1 << 63}" for "-t, --timeout" flag: '
+            f'strconv.ParseInt: parsing "{1 << 63}": value out of range',
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_read(line: Run, home: Path, typed: str, text: str) -> None:
+    refused = line(f"wsk {typed}")
+    assert (refused.exit, refused.stdout, refused.stderr) == (1, "", f"{text}\n")
+
+
+def test_brisk_proposes_the_flag_that_was_meant(line: Run, home: Path) -> None:
+    refused = line("brisk action get x --sumary")
+    assert refused.stderr == "unknown flag: --sumary\nfix: brisk action get --summary\n"
+
+
+def test_no_host(line: Run, home: Path) -> None:
+    refused = line("wsk action list")
+    assert refused.exit == 1
+    assert refused.stderr == (
+        "error: The API host is not valid: An API host must be provided.\n\n"
+        "Run 'wsk --help' for usage.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "heavy"),
+    [
+        (["--help"], ("http.client", "ssl", "cli.commands", "pydantic", "aiohttp", "asyncio")),
+        (["action", "--help"], ("http.client", "ssl", "pydantic", "aiohttp", "asyncio")),
+        (["action", "list"], ("pydantic", "aiohttp", "asyncio", "orjson", "controller")),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(
+    home: Path, argv: list[str], heavy: tuple[str, ...]
+) -> None:
+    root = Path(__file__).parents[3]
+    program = f"import sys; sys.path.insert(0, {str(root)!r})\n" + MODULES.format(argv=argv)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+    loaded = done.stdout.splitlines()[-1].split()
+    assert not set(heavy).intersection(loaded)
+
+
+@pytest.mark.parametrize(
+    ("start", "name"), [("from cli.__main__ import wsk; wsk()", "wsk"), ("", "brisk")]
+)
+def test_both_names_as_real_programs(home: Path, start: str, name: str) -> None:
+    root = Path(__file__).parents[3]
+    how = ["-c", start] if start else ["-m", "cli"]
+    done = subprocess.run(
+        [sys.executable, *how, "nosuch"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        cwd=root,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f'Error: unknown command "nosuch" for "{name}"\n')
+
+
+def test_who_stops_reading_is_no_error(home: Path) -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m cli --help | true"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+        cwd=root,
+    )
+    assert done.stderr == ""

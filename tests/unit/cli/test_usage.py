@@ -1,0 +1,67 @@
+from decimal import Decimal
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.commands.usage import MB_MS_IN_GB_S, gb_seconds, table
+from cli.jsontext import decode
+from tests.fakes.rest import FakeApi
+from tests.unit.cli.conftest import Run
+
+ANSWER = {
+    "from": "2026-11-01T00:00:00Z",
+    "to": "2026-12-01T00:00:00Z",
+    "by": "action",
+    "rows": [
+        {"action": "guest/hello", "activations": 1200, "billed_ms": 3000, "mb_ms": 768_000},
+        {"action": "guest/pk/x", "activations": 1, "billed_ms": 10, "mb_ms": 1280},
+    ],
+    "total": {"activations": 1201, "billed_ms": 3010, "mb_ms": 769_280},
+}
+
+
+def test_numbers_stand_under_each_other(line: Run, api: FakeApi, configured: Path) -> None:
+    api.answer("GET /api/brisk/v1/namespaces/_/usage", ANSWER)
+    assert line("brisk usage --from 2026-11-01 --to 2026-12-01").stdout.splitlines() == [
+        "action       activations  billed ms     GB-s",
+        "guest/hello         1200       3000  0.75000",
+        "guest/pk/x             1         10  0.00125",
+        "total               1201       3010  0.75125",
+    ]
+    assert api.targets == [
+        "GET /api/brisk/v1/namespaces/_/usage?by=action&from=2026-11-01&to=2026-12-01"
+    ]
+
+
+def test_programs_get_the_answer_itself(line: Run, api: FakeApi, configured: Path) -> None:
+    api.answer("GET /api/brisk/v1/namespaces/guest/usage?by=day", ANSWER)
+    assert decode(line("brisk usage /guest --by day --json").stdout) == ANSWER
+
+
+def test_nothing_was_used() -> None:
+    total = {"activations": 0, "billed_ms": 0, "mb_ms": 0}
+    assert table({"rows": [], "total": total}) == [
+        "period  activations  billed ms  GB-s",
+        "total             0          0     0",
+    ]
+
+
+def test_periods_and_actions_have_their_columns() -> None:
+    row = {"period": "2026-11-01", "action": "g/a", "activations": 1, "billed_ms": 1, "mb_ms": 1}
+    assert table({"rows": [row], "total": row})[:2] == [
+        "period      action  activations  billed ms             GB-s",
+        "2026-11-01  g/a               1          1  0.0000009765625",
+    ]
+
+
+def test_a_grouping_that_is_none(line: Run, configured: Path, api: FakeApi) -> None:
+    refused = line("brisk usage --by year")
+    assert refused.exit == 1
+    assert refused.stderr.startswith("error: Invalid argument 'year' for --by flag")
+    assert api.asked == []
+
+
+@given(st.integers(min_value=0, max_value=10**30))
+def test_gb_seconds_are_exact(mb_ms: int) -> None:
+    assert gb_seconds(mb_ms) * MB_MS_IN_GB_S == Decimal(mb_ms) or mb_ms > 10**27
