@@ -10,7 +10,13 @@ from pathlib import Path
 from common.clock import Clock
 from common.settings import StoreSettings
 from common.store import sqlite_blobs, sqlite_documents
-from common.store.port import StoreUnavailable
+from common.store.port import (
+    ActivationStore,
+    BlobStore,
+    DocStore,
+    StoreError,
+    StoreUnavailable,
+)
 from common.store.spool import Spool
 from common.store.sqlite_activations import SqliteActivationStore
 from common.store.sqlite_blobs import SqliteBlobStore
@@ -31,15 +37,32 @@ class SqliteStores:
         readers: Readers,
         settings: StoreSettings,
     ) -> None:
-        self.subjects, self.entities = documents
-        self.blobs = blobs
-        self.activations = activations
+        self.subjects: DocStore = documents[0]
+        self.entities: DocStore = documents[1]
+        self.blobs: BlobStore = blobs
+        self.activations: ActivationStore = activations
+        self._records = activations
         self._writer = writer
         self._readers = readers
         self._settings = settings
 
     def __repr__(self) -> str:
-        return f"<SqliteStores {self.activations!r}>"
+        return f"<SqliteStores {self._records!r}>"
+
+    @property
+    def pending_records(self) -> int:
+        """Records that are in the spool only."""
+        return self._records.pending
+
+    @property
+    def spool_bytes(self) -> int:
+        """Size of the spool's files."""
+        return self._records.spool_bytes
+
+    @property
+    def fault(self) -> StoreError | None:
+        """Why the last write of records failed; None while writes succeed."""
+        return self._records.fault
 
     @classmethod
     async def open(cls, folder: Path, settings: StoreSettings, clock: Clock) -> "SqliteStores":
@@ -78,7 +101,7 @@ class SqliteStores:
 
         Records that the database does not take stay in the spool, for the next start.
         """
-        await self.activations.close()
+        await self._records.close()
         try:
             async with asyncio.timeout(self._settings.close_s):
                 await self._writer.close()

@@ -80,6 +80,11 @@ class SqliteActivationStore:
         """Records that are in the spool only."""
         return len(self._pending)
 
+    @property
+    def spool_bytes(self) -> int:
+        """Size of the spool's files."""
+        return self._spool.size_bytes
+
     def put(self, record: ActivationRecord) -> None:
         """Take over *record*: once this returns it survives `kill -9`; readers see it at once.
 

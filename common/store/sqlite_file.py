@@ -137,6 +137,8 @@ class Readers:
         self._own = threading.local()
         self._all: set[sqlite3.Connection] = set()
         self._waiting = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._is_closed = False
 
     async def run(self, query: Callable[[], T]) -> T:
@@ -149,6 +151,7 @@ class Readers:
         if self._waiting >= _MOST_READERS_WAITING:
             raise StoreUnavailable(f"{_MOST_READERS_WAITING} readers wait for the store already.")
         self._waiting += 1
+        self._idle.clear()
         asked = asyncio.get_running_loop().run_in_executor(self._threads, query)
         asked.add_done_callback(self._answered)
         return await asked
@@ -171,12 +174,15 @@ class Readers:
     async def close(self) -> None:
         """Wait for the queries that run, then close all connections. Idempotent."""
         self._is_closed = True
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        await self._idle.wait()
+        self._threads.shutdown()
         while self._all:
             self._all.pop().close()
 
     def _answered(self, _: object) -> None:
         self._waiting -= 1
+        if not self._waiting:
+            self._idle.set()
 
     def _connection(self, path: Path) -> sqlite3.Connection:
         kept: OrderedDict[Path, sqlite3.Connection] | None = getattr(self._own, "kept", None)
