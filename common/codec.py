@@ -15,7 +15,6 @@ Raw = orjson.Fragment
 """JSON that is already text: it is put into a larger document as it is."""
 
 _LONG_INTEGER: Final = re.compile(rb"[0-9]{19}")
-_INT64: Final = (-(1 << 63), (1 << 64) - 1)
 
 
 class MalformedJson(ValueError):
@@ -37,4 +36,12 @@ def encode(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_parsed
+        )
+        return text.encode()
+
+
+def _parsed(value: Any) -> Any:
+    """Return what *value* says, if it is `Raw`: the standard library cannot pass it on as text."""
+    return json.loads(orjson.dumps(value))

@@ -1,0 +1,55 @@
+"""Prose and code say the same: the reference is what the declarations say, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from tests.house import tree
+
+MARKDOWN = [path for path in tree.files() if path.suffix == ".md"]
+README = (tree.ROOT / "README.md").read_text()
+_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("name", generate.pages())
+def test_the_reference_says_what_the_declarations_say(name: str) -> None:
+    page = generate.REFERENCE / name
+    assert page.read_text() == generate.pages()[name], "make docs"
+
+
+def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
+    for name, text in generate.pages().items():
+        (tmp_path / name).write_text(text)
+    assert generate.stale(tmp_path) == []
+    (tmp_path / "errors.md").write_text("something else")
+    (tmp_path / "metrics.md").unlink()
+    assert sorted(generate.stale(tmp_path)) == ["errors.md", "metrics.md"]
+
+
+def test_the_readme_is_read_in_one_go_and_names_commands_that_exist() -> None:
+    assert len(README.splitlines()) <= 150
+    makefile = (tree.ROOT / "Makefile").read_text()
+    named = set(re.findall(r"\bmake ([a-z][a-z-]*)", README))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert named and named <= targets
+    scripts = set(re.findall(r"^(\.ci/[a-z]+)", README, re.MULTILINE))
+    scripts |= set(re.findall(r"\.ci/[a-z]+", makefile))
+    assert scripts and all((tree.ROOT / script).stat().st_mode & 0o100 for script in scripts)
+
+
+def test_every_setting_that_prose_names_exists() -> None:
+    known = set(re.findall(r"`(BRISK_[A-Z_]+)`", generate.settings()))
+    known |= {"BRISK_REQUIRE_SERVICES"}  # of the tests
+    for path in MARKDOWN:
+        named = set(re.findall(r"\bBRISK_[A-Z]+(?:_[A-Z]+|__[A-Z]+)*\b(?!\*)", path.read_text()))
+        assert named <= known, tree.shown(path)
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=tree.shown)
+def test_every_link_leads_to_a_file(path: Path) -> None:
+    for target in _LINK.findall(_FENCED.sub("", path.read_text())):
+        if "://" not in target and not target.startswith(("#", "mailto:")):
+            assert (path.parent / target.partition("#")[0]).exists(), target
