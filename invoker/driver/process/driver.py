@@ -146,7 +146,7 @@ class ProcessDriver:
         except BaseException as error:
             channel.close()
             if isinstance(error, CannotStart):
-                raise await _reason(clone, error) from error
+                raise CannotStart from await _reason(clone, error)
             raise
         return channel
 
@@ -273,10 +273,11 @@ class ProcessDriver:
                 self._host.cgroups.remove()
 
 
-async def _reason(clone: Clone, error: CannotStart) -> CannotStart:
-    """Return *error*, or what is known about the end of *clone*, which says more."""
+async def _reason(clone: Clone, error: CannotStart) -> ZygoteFailed:
+    """Return what *error* says and what is known about the end of *clone*, which says more."""
     await asyncio.wait({clone.ended}, timeout=EXIT_S)
-    return CannotStart(f"{error}: {clone.ended.result()}") if clone.ended.done() else error
+    how = clone.ended.result() if clone.ended.done() else "its process goes on"
+    return ZygoteFailed(f"{error}: {how}")
 
 
 def _filter() -> bytes:
