@@ -6,7 +6,6 @@ many actions and sandboxes there are.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from common.ids import ContainerId
 from invoker.pool import container as life
@@ -103,11 +102,9 @@ class Books:
         before = self.shelf.containers.get(container_id)
         if before is None:
             return []  # late news of a sandbox that is gone
-        after, command = life.step(before, event)
+        after, command = life.step(before, event, at_s)
         if after is before:
             return []
-        if isinstance(event, life.JobDone):
-            after = replace(after, idle_since_s=at_s)
         self.shelf.put(after)
         if isinstance(event, life.JobDone) and not self.line and not self.draining:
             return []  # the hot path: a warm sandbox waits for its next call
@@ -146,7 +143,7 @@ class Books:
 
     def _assign(self, job: Job, container_id: ContainerId) -> Assign:
         before = self.shelf.containers[container_id]
-        after, _ = life.step(before, life.JobTaken(job.id, job.key))
+        after, _ = life.step(before, life.JobTaken(job.id, job.key), before.idle_since_s)
         self.shelf.put(after)
         return Assign(job.id, container_id, before.state)
 
@@ -198,7 +195,8 @@ class Books:
         return Start(container_id, shape)
 
     def _remove(self, container_id: ContainerId) -> Destroy:
-        after, _ = life.step(self.shelf.containers[container_id], life.RemoveAsked())
+        before = self.shelf.containers[container_id]
+        after, _ = life.step(before, life.RemoveAsked(), before.idle_since_s)
         self.shelf.put(after)
         return Destroy(container_id)
 

@@ -33,23 +33,21 @@ Source of the states: OpenWhisk's `ContainerProxy.scala`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What a blank sandbox is made for; any call of the same shape can take it."""
 
     kind: str
     memory_mb: int
 
 
-@dataclass(frozen=True, slots=True)
-class ActionKey:
+class ActionKey(NamedTuple):
     """Whose loaded code a sandbox holds: one revision of an action, for one invoking namespace."""
 
     namespace: Namespace
@@ -149,9 +147,8 @@ class InvalidTransition(Exception):
     """An event met a state in which it cannot happen: a bug, never a user's fault."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """One sandbox in the pool's books."""
+class Container(NamedTuple):
+    """One sandbox in the pool's books. Two of these are made for each call: hence a tuple."""
 
     id: ContainerId
     shape: Shape
@@ -201,9 +198,10 @@ _LATE: Final = {
 """News that changes nothing, because the sandbox's fate is decided elsewhere."""
 
 
-def step(container: Container, event: Event) -> tuple[Container, Command | None]:
+def step(container: Container, event: Event, at_s: float) -> tuple[Container, Command | None]:
     """Return *container* after *event*, and what is to be done now.
 
+    at_s: monotonic time; a sandbox whose call has ended is idle from then on.
     Raises `InvalidTransition` for a pair that is not in the table.
     """
     move = _MOVES.get((container.state, type(event)))
@@ -212,6 +210,11 @@ def step(container: Container, event: Event) -> tuple[Container, Command | None]
             return container, None
         raise InvalidTransition(f"{event} does not fit {container}")
     state, command = move
+    container_id, shape, _, key, job, idle_since_s = container
     if isinstance(event, JobTaken):
-        return replace(container, state=state, job=event.job, key=event.key), command
-    return replace(container, state=state, job=None), command
+        key, job = event.key, event.job
+    else:
+        job = None
+        if isinstance(event, JobDone):
+            idle_since_s = at_s
+    return Container(container_id, shape, state, key, job, idle_since_s), command

@@ -136,7 +136,8 @@ class Shelf:
         assert self.reserved_mb == sum(c.shape.memory_mb for c in every) <= self.capacity_mb, self
         leaving = [c.shape.memory_mb for c in every if c.state is State.REMOVING]
         assert self.leaving_mb == sum(leaving), self
-        assert self.starting == Counter(c.shape for c in every if c.state is State.STARTING), self
+        starting = Counter(c.shape for c in every if c.state is State.STARTING)
+        assert self.starting == starting, self
         assert sorted(self._ready) == ids(State.READY), self
         assert sorted(self._paused) == ids(State.PAUSED), self
         blank = {(shape, i) for shape, row in self._blank.items() for i in row}

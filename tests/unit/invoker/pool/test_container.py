@@ -34,21 +34,21 @@ def test_a_sandbox_lives_from_start_to_gone() -> None:
         (life.Removed(), State.GONE, None),
     ]
     for event, state, command in story:
-        container, ordered = step(container, event)
+        container, ordered = step(container, event, 0.0)
         assert (container.state, ordered) == (state, command)
 
 
 def test_code_once_loaded_stays_known_until_the_end() -> None:
-    container, _ = step(in_state(State.BLANK), TAKEN)
+    container, _ = step(in_state(State.BLANK), TAKEN, 0.0)
     assert (container.key, container.job) == (KEY, JOB)
-    container, _ = step(container, life.JobDone())
-    assert (container.key, container.job) == (KEY, None)
+    container, _ = step(container, life.JobDone(), 7.0)
+    assert (container.key, container.job, container.idle_since_s) == (KEY, None, 7.0)
 
 
 @pytest.mark.parametrize("state", [State.BUSY, State.REMOVING, State.GONE])
 def test_a_death_that_was_already_seen_changes_nothing(state: State) -> None:
     container = in_state(state)
-    assert step(container, life.Died()) == (container, None)
+    assert step(container, life.Died(), 0.0) == (container, None)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_death_that_was_already_seen_changes_nothing(state: State) -> None:
 )
 def test_what_is_not_in_the_table_is_a_bug(state: State, event: life.Event) -> None:
     with pytest.raises(life.InvalidTransition, match="c1"):
-        step(in_state(state), event)
+        step(in_state(state), event, 0.0)
 
 
 def test_the_table_of_the_docstring_is_the_table_of_the_code() -> None:
