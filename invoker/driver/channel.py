@@ -96,6 +96,7 @@ class Channel:
         channel = cls(sock, stdout_fd, stderr_fd)
         sock.setblocking(False)
         channel._loop.add_reader(sock.fileno(), channel._on_frames)
+        channel._readable.register(sock.fileno(), select.POLLIN)
         for fd in (stdout_fd, stderr_fd):
             channel._watch_pipe(fd)
         return channel
@@ -132,6 +133,8 @@ class Channel:
         logs: LogSink,
     ) -> Reply:
         """Send the body of /init or /run and return what came of it; see `port.Sandbox.call`."""
+        if not self._is_spent:
+            self._drop_stale()
         if self._how or self._is_spent:
             return Died(self._how or "an earlier call was given up")
         call = self._call = _Call(self._loop.create_future(), logs)
@@ -139,8 +142,6 @@ class Channel:
         timer = self._loop.call_later(timeout_s, self._expire, call)
         self._is_spent = True  # until there is an answer
         try:
-            # What came since the last answer belongs to nobody.
-            self._drain(None)
             self._send(_KINDS[operation], payload)
             return await call.answer
         finally:
@@ -263,6 +264,12 @@ class Channel:
         exhausted = bool(frame.flags & frames.MEMORY_EXHAUSTED)
         _settle(call, Answer(frame.status, frame.body, frame.size, exhausted))
 
+    def _drop_stale(self) -> None:
+        """Take what came since the last answer: it belongs to nobody."""
+        if not self._how and self._readable.poll(0):
+            self._on_frames()
+            self._drain(None)
+
     # The pipes.
 
     def _watch_pipe(self, fd: int) -> None:
@@ -276,6 +283,8 @@ class Channel:
     def _drain(self, call: _Call | None) -> None:
         """Take what is in the pipes at this moment; a writer that never stops gets no more."""
         for fd, _ in self._readable.poll(0):
+            if fd not in self._pipes:
+                continue
             size = array.array("i", [0])
             fcntl.ioctl(fd, termios.FIONREAD, size)
             self._read_pipe(fd, size[0], call)
@@ -323,6 +332,7 @@ class Channel:
         self._drain(self._call)
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
+        self._readable.unregister(self._socket.fileno())
         self._socket.close()
         self._outgoing = []
         self._drop_outgoing_fds()

@@ -186,6 +186,7 @@ async def test_no_code_is_said_to_be_missing(
 
 async def test_an_action_echoes_and_its_streams_stay_apart(runtime: RuntimeProcess) -> None:
     await loaded(runtime, "echo")
+    value: dict[str, Any]
     for value in ({"string": "hello"}, {"string": "❄ ☃ ❄"}, {"numbers": [42, 1.5, -1]}, {"o": {}}):
         outcome = await runtime.run(value)
         assert (outcome.status, outcome.body) == (200, value)
