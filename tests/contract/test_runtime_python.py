@@ -142,7 +142,7 @@ SPOILERS = {
     "fds closed": "import os; os.close(1); os.close(2)",
     "fds replaced": "import os; f = os.open('/dev/null', 1); os.dup2(f, 1); os.dup2(f, 2)",
     "folder changed": "import os; os.chdir('/')",
-    "alarm pending": "import signal; signal.setitimer(signal.ITIMER_REAL, 0.05)",
+    "alarm pending": "import signal; signal.setitimer(signal.ITIMER_REAL, 0.02)",
     "signal handled": "import signal; signal.signal(signal.SIGTERM, lambda *_: None)",
     "recursion limited": "import sys; sys.setrecursionlimit(60)",
     "functions replaced": "import json, os, time; json.loads = os.write = time.time_ns = None",
@@ -153,12 +153,15 @@ SPOILERS = {
 async def test_one_run_does_not_spoil_the_next(framed: FramesProcess, spoiler: str) -> None:
     code = """
         import os, signal, subprocess, sys
+        def deep(levels):
+            return deep(levels - 1) if levels else 0
         def main(args):
             if args:
                 exec(args["code"])
                 return {}
+            deep(100)
             print("here")
-            subprocess.run(["sh", "-c", "echo there >&2"], stdout=1, stderr=2)
+            subprocess.run(["sh", "-c", "sleep 0.05; echo there >&2"], stdout=1, stderr=2)
             handler = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
             return {"home": os.getcwd() == os.path.dirname(__file__), "handler": handler}
     """

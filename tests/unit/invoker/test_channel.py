@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import fcntl
 import json
 import os
 import socket
@@ -244,14 +245,16 @@ async def test_nothing_written_before_the_answer_is_missed(
     channel: Channel, runtime: Runtime
 ) -> None:
     logs = Log()
+    for fd in runtime.pipes:  # more than one turn of the loop takes
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 1 << 20)
     async with asyncio.TaskGroup() as tasks:
         calling = tasks.create_task(call(channel, logs))
         await runtime.next_call()
-        runtime.print(b"x" * 60_000)
-        runtime.print(b"y" * 60_000, Stream.STDERR)
+        runtime.print(b"x" * 300_000)
+        runtime.print(b"y" * 300_000, Stream.STDERR)
         runtime.say(answer())
     assert isinstance(calling.result(), Answer)
-    assert (len(logs.stdout), len(logs.stderr)) == (60_000, 60_000)
+    assert (len(logs.stdout), len(logs.stderr)) == (300_000, 300_000)
 
 
 async def test_a_large_payload_waits_for_a_slow_reader(channel: Channel, runtime: Runtime) -> None:
