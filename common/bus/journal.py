@@ -131,8 +131,11 @@ class Journal:
             await self._log.sync()
         except OSError as error:
             raise BusUnavailable(f"The journal was not synced: {error.strerror}.") from error
+
+    async def tidy(self) -> None:
+        """Make the log small again if it has grown; who has kept a promise calls it afterwards."""
         if self._has_grown and not self._compacting.locked():
-            # What was asked for is done; if there is no room, the next caller tries again.
+            # If there is no room, the next caller tries again.
             with contextlib.suppress(OSError):
                 await self._compact()
 

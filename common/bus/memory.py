@@ -137,6 +137,7 @@ class MemoryBus:
         # Closed meanwhile: the promise is kept by the next start.
         if not self._is_closed:
             self._deliver(target, message, ticket)
+            await self._journal.tidy()
 
     async def secure(self, message: ActivationMessage) -> None:
         """Make a message that was sent without `durable` survive a power cut after all.
@@ -152,6 +153,7 @@ class MemoryBus:
                 delivery.topic, delivery.message, was_started=delivery.is_started
             )
         await self._journal.sync()
+        await self._journal.tidy()
 
     async def receive(self, topic: Topic) -> AsyncIterator[MemoryDelivery]:
         """Yield the messages of *topic* in order, until the bus is closed."""

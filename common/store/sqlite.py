@@ -80,9 +80,11 @@ class SqliteStores:
             activations = SqliteActivationStore(
                 folder / "activations", Spool(folder / "spool"), readers, settings
             )
-        except BaseException:
+        except BaseException as error:
             await writer.close()
             await readers.close()
+            if isinstance(error, OSError):
+                raise StoreUnavailable(f"The records cannot be opened: {error}.") from error
             raise
         return cls(
             documents=(

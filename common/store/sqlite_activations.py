@@ -54,7 +54,7 @@ class SqliteActivationStore:
         Raises `Corrupted`, `StoreUnavailable`.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder = folder
+        days.remove_drafts(folder)
         self._spool = spool
         self._queries = Queries(folder, readers)
         self._settings = settings

@@ -9,6 +9,8 @@ The ledger, one row per namespace, action and hour, is in the same file and chan
 transaction, and only if the record was not there yet: it is the sum of the records, always.
 """
 
+import contextlib
+import os
 import re
 import sqlite3
 from collections import defaultdict
@@ -31,6 +33,7 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 _LAST_START_MS: Final = (date.max.toordinal() - _EPOCH - 2) * DAY_MS
 _OURS: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}\Z")
 _FILE: Final = re.compile(r"act-(\d{4})(\d\d)(\d\d)\.db\Z")
+_DRAFT: Final = ".new"
 _EVER: Final = (-(1 << 62), 1 << 62)
 ALL_HOURS: Final = (-(1 << 40), 1 << 40)
 
@@ -145,16 +148,24 @@ def open_day(folder: Path, day: int) -> sqlite3.Connection:
     return connect(path)
 
 
+def remove_drafts(folder: Path) -> None:
+    """Delete files whose making a crash has broken off. Raises `OSError`."""
+    for draft in folder.glob(f"*{_DRAFT}"):
+        draft.unlink(missing_ok=True)
+
+
 def _make(path: Path) -> None:
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
+    draft = path.with_suffix(f".{os.urandom(4).hex()}{_DRAFT}")
     with translated(path):
-        db = sqlite3.connect(unfinished)
+        db = sqlite3.connect(draft)
         try:
             db.executescript(_SCHEMA)
         finally:
             db.close()
-    unfinished.rename(path)
+    # A link, not a rename: a file that somebody else has made meanwhile stays.
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()
     sync_folder(path.parent)
 
 

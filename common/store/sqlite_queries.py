@@ -9,6 +9,7 @@ snapshots of different files need not be of one moment.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from heapq import nlargest
 from pathlib import Path
@@ -38,7 +39,6 @@ class Moment(NamedTuple):
 class _View(NamedTuple):
     """One day, while its snapshot is open."""
 
-    day: int
     db: sqlite3.Connection | None
     """None when the day has no file."""
     pending: list[Pending]
@@ -80,10 +80,12 @@ class Queries:
         """Return how many records match."""
 
         def read() -> int:
-            return sum(
-                len(view.pending) + (days.count(view.db, wanted) if view.db else 0)
-                for view in self._views(wanted, now)
-            )
+            total = 0
+            for day, entries in self._days(wanted, now):
+                with self._view(day, entries, now) as view:
+                    total += len(view.pending)
+                    total += days.count(view.db, wanted) if view.db else 0
+            return total
 
         return await self._readers.run(read)
 
@@ -98,10 +100,11 @@ class Queries:
 
         def read() -> list[UsageRow]:
             rows: list[HourUsage] = []
-            for view in self._views(wanted, now):
-                if view.db:
-                    rows += days.usage(view.db, namespace, first_hour, end_hour)
-                rows += [_used(entry.record) for entry in view.pending]
+            for day, entries in self._days(wanted, now):
+                with self._view(day, entries, now) as view:
+                    if view.db:
+                        rows += days.usage(view.db, namespace, first_hour, end_hour)
+                    rows += [_used(entry.record) for entry in view.pending]
             return _summed(rows, by)
 
         return await self._readers.run(read)
@@ -115,43 +118,51 @@ class Queries:
         def read() -> tuple[UsageRow, UsageRow]:
             ledger: list[HourUsage] = []
             recomputed: list[HourUsage] = []
-            for view in self._views(ActivationFilter(namespace=namespace), now):
-                if view.db:
-                    ledger += days.usage(view.db, namespace, *days.ALL_HOURS)
-                    stored = days.documents(view.db, namespace)
-                    recomputed.append(_sum("", 0, map(_used, map(record, stored))))
-                pending = [_used(entry.record) for entry in view.pending]
-                ledger += pending
-                recomputed += pending
+            for day, entries in self._days(ActivationFilter(namespace=namespace), now):
+                with self._view(day, entries, now) as view:
+                    if view.db:
+                        ledger += days.usage(view.db, namespace, *days.ALL_HOURS)
+                        stored = days.documents(view.db, namespace)
+                        recomputed.append(_sum("", 0, map(_used, map(record, stored))))
+                    pending = [_used(entry.record) for entry in view.pending]
+                    ledger += pending
+                    recomputed += pending
             return _total(ledger), _total(recomputed)
 
         return await self._readers.run(read)
 
-    def _views(self, wanted: ActivationFilter, now: Moment) -> Iterator[_View]:
-        """Yield the days that may hold what is wanted, newest first."""
+    def _days(self, wanted: ActivationFilter, now: Moment) -> list[tuple[int, list[Pending]]]:
+        """Return the days that may hold what is wanted, newest first, and what is pending there."""
         entries: defaultdict[int, list[Pending]] = defaultdict(list)
         for entry in now.pending:
             if days.matches(entry.record, wanted):
                 entries[entry.day].append(entry)
         candidates = {*now.stored, *entries}
-        for day in days.days_between(candidates, wanted.since_ms, wanted.upto_ms):
-            if day not in now.stored:
-                yield _View(day, None, entries[day])
-                continue
-            with self._readers.snapshot(self._path(day)) as db:
-                yield _View(day, db, days.without_stored(db, entries[day]))
+        found = days.days_between(candidates, wanted.since_ms, wanted.upto_ms)
+        return [(day, entries[day]) for day in found]
+
+    @contextmanager
+    def _view(self, day: int, entries: list[Pending], now: Moment) -> Iterator[_View]:
+        """Look at one day, and leave out of *entries* what has arrived there meanwhile."""
+        if day not in now.stored:
+            yield _View(None, entries)
+            return
+        with self._readers.snapshot(self._path(day)) as db:
+            yield _View(db, days.without_stored(db, entries))
 
     def _newest(self, wanted: ActivationFilter, number: int, now: Moment) -> list[_Found]:
         found: list[_Found] = []
-        for view in self._views(wanted, now):
+        for day, entries in self._days(wanted, now):
             is_whole = len(found) == number
-            if is_whole and (not found or found[-1].start_ms > days.last_start_ms(view.day)):
+            if is_whole and (not found or found[-1].start_ms > days.last_start_ms(day)):
                 break
-            for entry in view.pending:
-                start_ms, activation_id = entry.record.start_ms, entry.record.activation_id
-                found.append(_Found(start_ms, activation_id, view.day, entry))
-            rows = days.newest(view.db, wanted, number) if view.db else []
-            found += [_Found(start_ms, aid, view.day, None) for start_ms, aid in rows]
+            with self._view(day, entries, now) as view:
+                rows = days.newest(view.db, wanted, number) if view.db else []
+            found += [_Found(start_ms, aid, day, None) for start_ms, aid in rows]
+            found += [
+                _Found(entry.record.start_ms, entry.record.activation_id, day, entry)
+                for entry in view.pending
+            ]
             found = nlargest(number, found, key=lambda item: (item.start_ms, item.activation_id))
         return found
 
