@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.api import Api, running_api
+from tests.fakes.running_api import Api, running_api
 
 
 @pytest.fixture

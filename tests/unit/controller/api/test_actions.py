@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import BriskError
 from common.store.port import Conflict, Corrupted, StoreUnavailable
-from tests.fakes.api import Api
+from tests.fakes.running_api import Api
 
 CODE = {"kind": "python:default", "code": "x = 1", "main": "m"}
 LONG = "#" * 20_000

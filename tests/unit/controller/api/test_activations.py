@@ -9,8 +9,8 @@ from common import metrics
 from common.entity.activation import Response, Status
 from common.ids import InvokerId
 from common.store.port import ActivationFilter, UsageRow
-from tests.fakes.api import GUEST, Api
 from tests.fakes.records import HOUR_MS, NOON_MS, a_record, an_action, an_id
+from tests.fakes.running_api import GUEST, Api
 
 
 async def test_a_record_is_read_whole_as_its_end_and_as_its_logs(api: Api) -> None:

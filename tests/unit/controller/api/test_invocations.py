@@ -10,8 +10,8 @@ from common.entity.activation import Response, Status
 from common.errors import TooManyConcurrent, TooManyRequests
 from common.settings import LimitSettings
 from controller.invoke.action import Accepted, Finished
-from tests.fakes.api import Api, authorization, running_api
 from tests.fakes.records import a_record, an_id
+from tests.fakes.running_api import Api, authorization, running_api
 
 CODE = {"kind": "python:default", "code": "x = 1"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from controller.api.openapi import document, reference
 from controller.app import table
-from tests.fakes.api import Api
+from tests.fakes.running_api import Api
 
 REFERENCE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "rest.md"
 
