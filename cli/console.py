@@ -16,9 +16,10 @@ _RED: Final = "31"
 _BOLD: Final = "1"
 
 
-def ok(text: str) -> None:
-    """Say that something was done."""
-    print(f"{styled('ok:', _GREEN, sys.stdout)} {text}")
+def ok(text: str, stream: TextIO | None = None) -> None:
+    """Say that something was done: on standard output unless *stream* says otherwise."""
+    where = stream or sys.stdout
+    print(f"{styled('ok:', _GREEN, where)} {text}", file=where)
 
 
 def bold(text: str) -> str:

@@ -111,7 +111,7 @@ class _Grammar(click.Command):
         names = {flag for one in _global_options() for flag in one.opts}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):
                 is_common = not param.expose_value and names.issuperset(param.opts)
                 (common if is_common else own).append(record)
         for heading, records in (("Flags", own), ("Flags of every command", common)):

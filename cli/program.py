@@ -6,6 +6,7 @@ it came and what mends it. A command is imported when it is called: `--help` imp
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NamedTuple, NoReturn
@@ -14,7 +15,7 @@ import click
 
 from cli import arguments, environment
 from cli.console import print_failure
-from cli.failures import GENERAL, INTERRUPTED, Ended, Failure, Misspelt
+from cli.failures import GENERAL, INTERRUPTED, Ended, Failure, Misspelt, Remedy
 from cli.grammar import Command, Group
 from cli.session import Session
 
@@ -102,8 +103,9 @@ def _context(session: Session) -> click.Context:
 
 def run(program: str, argv: Sequence[str]) -> int:
     """Run one line of the command line *program* and return its exit code."""
+    session = Session(program, arguments.Typed())
     try:
-        session = Session(program, arguments.split(argv))
+        session.typed = arguments.split(argv)
         ctx = _context(session)
         with ctx:
             ctx.command.parse_args(ctx, session.typed.line)
@@ -112,8 +114,7 @@ def run(program: str, argv: Sequence[str]) -> int:
     except Failure as failure:
         sys.stdout.flush()
         print_failure(failure, program)
-        if environment.variable("WSK_CLI_DEBUG"):
-            raise
+        _print_origin(session)
         return failure.exit_code
     except Ended as ended:
         return ended.exit_code
@@ -125,4 +126,15 @@ def run(program: str, argv: Sequence[str]) -> int:
         # Who reads our output has seen enough. The interpreter must not flush into the pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GENERAL
+    except Exception as error:  # A fault of this program: people get one line, not our insides.
+        text = f"Application exited unexpectedly: {type(error).__name__}: {error}"
+        print_failure(Failure(text, remedy=Remedy(fix="--debug shows where")), program)
+        _print_origin(session)
+        return GENERAL
     return 0
+
+
+def _print_origin(session: Session) -> None:
+    """Show where the error that is being handled came from, to who asked for it."""
+    if "debug" in session.flags or environment.variable("WSK_CLI_DEBUG"):
+        traceback.print_exc()

@@ -5,8 +5,10 @@ time to import than its request takes. Every wait has a deadline. What goes wron
 out as a `Failure` with exit code 3.
 """
 
+import os
 import socket
 import ssl
+import sys
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ CONNECT_TIMEOUT_S: Final = 10.0
 SILENCE_TIMEOUT_S: Final = 120.0
 """A blocking invocation is answered after 60 s, unless the operator made it longer."""
 MOST_REDIRECTS: Final = 10
+USER_AGENT: Final = f"OpenWhisk-CLI/1.0 ({STAMP}) {sys.platform} {os.uname().machine}"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -63,7 +66,7 @@ class Transport:
 
         A GET follows redirects. Raises `Failure` when there is no answer.
         """
-        headers = {"User-Agent": f"OpenWhisk-CLI/1.0 ({STAMP}) linux amd64"}
+        headers = {"User-Agent": USER_AGENT}
         if authorised:
             headers["Authorization"] = self._credentials()
         if body is not None:

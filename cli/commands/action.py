@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import click
@@ -17,7 +18,7 @@ from cli.names import EntityName, Scope, parse_entity, parse_scope
 from cli.session import Session
 from cli.shapes import ACTION, annotation
 
-NAME_NEEDED = "An action name is required."
+NAME_NEEDED: Final = "An action name is required."
 
 action = Group("action", help="Functions: create, update, invoke, get, list, delete.")
 action_write.register(action)
@@ -84,13 +85,11 @@ def _url(session: Session, name: EntityName, found: dict[str, Json]) -> str:
     root = f"{config.host_url}/api/{config.api_version}"
     namespace = str(found.get("namespace", "")).partition("/")[0]
     if annotation(found, "web-export"):
-        return quote_path(f"{root}/web/", namespace, name.package or "default", name.name)
-    return quote_path(
-        f"{root}/namespaces/{quote(namespace)}/actions/", *name.in_namespace.split("/")
-    )
+        return _address(f"{root}/web/", namespace, name.package or "default", name.name)
+    return _address(f"{root}/namespaces/{quote(namespace)}/actions/", *name.in_namespace.split("/"))
 
 
-def quote_path(root: str, *parts: str) -> str:
+def _address(root: str, *parts: str) -> str:
     """Return *root*, with *parts* as further segments."""
     return root + "/".join(quote(part, safe="$&+,:;=@~") for part in parts)
 

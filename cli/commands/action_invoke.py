@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from cli.console import bold, ok, print_json, styled
+from cli.console import bold, ok, print_json
 from cli.failures import NOT_FINISHED, Ended, Failure, exit_code_of
 from cli.grammar import Group, Words
 from cli.jsontext import sorted_keys
@@ -43,22 +43,19 @@ def _invoke(session: Session, words: Words, blocking: bool, result: bool) -> Non
         outcome = client.invoke(name, payload, blocking=waits, result=result)
     except Failure as failure:
         raise failure.within(f"Unable to invoke action '{name.in_namespace}'") from failure
-    shown, activation_id = bold(str(name)), bold(outcome.activation_id)
+    said = f"invoked {name}"
     if outcome.is_pending:
-        _say(f"invoked {shown}, but the request has not yet finished, with id {activation_id}")
+        pending = "but the request has not yet finished, with id"
+        ok(f"{said}, {pending} {outcome.activation_id}", sys.stderr)
         if session.is_brisk:
             print(f"fix: brisk activation get {outcome.activation_id}", file=sys.stderr)
         raise Ended(NOT_FINISHED)
     if outcome.has_failed:
         if not result:
-            _say(f"invoked {shown} with id {activation_id}")
+            ok(f"{said} with id {outcome.activation_id}", sys.stderr)
         print_json(sorted_keys(outcome.value), sys.stderr)
         raise Ended(_ACTION_FAILED)
     if not result:
-        ok(f"invoked {shown} with id {activation_id}")
+        ok(f"invoked {bold(str(name))} with id {bold(outcome.activation_id)}")
     if waits:
         print_json(sorted_keys(outcome.value))
-
-
-def _say(text: str) -> None:
-    print(f"{styled('ok:', '32', sys.stderr)} {text}", file=sys.stderr)

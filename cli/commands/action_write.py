@@ -98,7 +98,7 @@ def register(group: Group) -> None:
 
 
 def _create(session: Session, words: Words, **typed: Any) -> None:
-    """Create an action from a file, an image, other actions, or another action."""
+    """Create an action from a file, an image or other actions."""
     draft = _draft(words, WriteFlags(**typed), {})
     client = session.client()
     try:

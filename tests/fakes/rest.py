@@ -1,9 +1,10 @@
 """An API host that says what it is told to say, and remembers what it was asked."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,10 +66,15 @@ class FakeApi:
 
 
 @contextmanager
-def fake_api() -> Iterator[FakeApi]:
+def fake_api(tls: ssl.SSLContext | None = None) -> Iterator[FakeApi]:
     """Serve on a free port of this machine until the end of the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    api = FakeApi(f"http://127.0.0.1:{server.server_port}")
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    scheme = "http" if tls is None else "https"
+    api = FakeApi(f"{scheme}://127.0.0.1:{server.server_port}")
     server.api = api  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -81,6 +87,10 @@ def fake_api() -> Iterator[FakeApi]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    def handle(self) -> None:
+        with suppress(ssl.SSLError, ConnectionError):  # A client that does not trust us hangs up.
+            super().handle()
+
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         text = self.rfile.read(length).decode()

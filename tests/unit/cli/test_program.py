@@ -1,9 +1,12 @@
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cli.client import Client
+from cli.console import styled
 from tests.unit.cli.conftest import Run
 
 MODULES = "import sys; from cli.program import run; run('brisk', {argv}); print(*sys.modules)"
@@ -140,3 +143,31 @@ def test_who_stops_reading_is_no_error(home: Path) -> None:
         cwd=root,
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("flag", ["", "--debug"])
+def test_a_fault_of_ours_is_one_line_and_its_origin_only_on_request(
+    line: Run, configured: Path, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    def broken(self: Client) -> list[str]:
+        raise ZeroDivisionError("broken")
+
+    monkeypatch.setattr(Client, "namespaces", broken)
+    failed = line(f"wsk namespace list {flag}")
+    assert failed.exit == 1
+    first = "error: Application exited unexpectedly: ZeroDivisionError: broken"
+    assert failed.stderr.splitlines()[0] == first
+    assert ("Traceback" in failed.stderr) is bool(flag)
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert styled("ok:", "32", Terminal()) == "\x1b[32mok:\x1b[0m"
+    assert styled("ok:", "32", io.StringIO()) == "ok:"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert styled("ok:", "32", Terminal()) == "ok:"

@@ -1,4 +1,4 @@
-from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from hypothesis import given
@@ -64,4 +64,9 @@ def test_a_grouping_that_is_none(line: Run, configured: Path, api: FakeApi) -> N
 
 @given(st.integers(min_value=0, max_value=10**30))
 def test_gb_seconds_are_exact(mb_ms: int) -> None:
-    assert gb_seconds(mb_ms) * MB_MS_IN_GB_S == Decimal(mb_ms) or mb_ms > 10**27
+    assert Fraction(gb_seconds(mb_ms)) * MB_MS_IN_GB_S == mb_ms
+
+
+def test_large_sums_are_shown_digit_for_digit() -> None:
+    total = {"activations": 1, "billed_ms": 1, "mb_ms": 1_024_000 * 10**30 + 1}
+    assert table({"rows": [], "total": total})[-1].endswith(f" {10**30}.0000009765625")

@@ -1,0 +1,178 @@
+"""What OpenWhisk's own command line printed, typed again at ours.
+
+The lines of `data/recorded/cli.jsonl` were typed in order at a running OpenWhisk. They are typed
+here as `wsk` against a live platform, in the same order, and each must end with the same exit code
+and print the same on either stream. What differs from run to run is put aside on both sides.
+"""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from cli.program import run
+from tests.fakes.platform import RunningPlatform
+
+RECORDED: Final = Path(__file__).parents[1] / "data" / "recorded"
+STEPS: Final[list[dict[str, Any]]] = [
+    json.loads(line) for line in (RECORDED / "cli.jsonl").read_text().splitlines()
+]
+
+NOT_BUILT_YET: Final = {
+    **dict.fromkeys((*range(83, 87), 175), "sequences"),
+    **dict.fromkeys((*range(100, 119), *range(155, 158)), "packages"),
+    **dict.fromkeys((*range(119, 131), 150, 151), "triggers"),
+    **dict.fromkeys(range(131, 150), "rules"),
+    **dict.fromkeys(range(158, 161), "the API gateway"),
+    **dict.fromkeys(range(161, 164), "the SDK"),
+    164: "projects",
+}
+"""Steps that are neither typed nor compared, with what they wait for."""
+
+AS_REAL_PROGRAMS: Final = frozenset({0, 3, 12, 17, 35, 51, 64, 65, 167})
+"""Steps that are typed at a process of their own; the others run in this one, which is faster."""
+
+COMMAND_S: Final = 30.0
+_ROOT: Final = Path(__file__).parents[2]
+_TIMES: Final = frozenset({"start", "end", "duration", "updated"})
+_MEASURED: Final = frozenset({"initTime", "waitTime"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    exit: int
+    stdout: str
+    stderr: str
+
+
+Typist: TypeAlias = Callable[[list[str]], Outcome]
+
+
+def in_process(words: list[str]) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run("wsk", words)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def as_program(words: list[str]) -> Outcome:
+    done = subprocess.run(
+        [sys.executable, "-c", "from cli.__main__ import wsk; wsk()", *words],
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},  # noqa: TID251
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def replay(url: str, auth: str, folder: Path) -> dict[int, Outcome]:
+    """Type every step that is built, in an own *folder*, at the platform at *url*."""
+    for name, text in json.loads((RECORDED / "cli_files.json").read_text()).items():
+        (folder / name).write_text(text)
+    (folder / "wskprops").write_text(f"APIHOST={url}\nAUTH={auth}\n")
+    outcomes: dict[int, Outcome] = {}
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        patch.setenv("WSK_CONFIG_FILE", str(folder / "wskprops"))
+        for name in ("WHISK_APIHOST", "WHISK_AUTH", "WHISK_APIVERSION", "WSK_CLI_DEBUG"):
+            patch.delenv(name, raising=False)
+        for step in STEPS:
+            number = step["step"]
+            if number in NOT_BUILT_YET:
+                continue
+            typist: Typist = as_program if number in AS_REAL_PROGRAMS else in_process
+            # The words of a command stand between blanks; quotes in it were part of a word.
+            outcomes[number] = typist(step["command"].split(" ")[1:])
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, Outcome]:
+    folder = tmp_path_factory.mktemp("typed")
+    replayed = replay(platform.url, platform.auth, folder)
+    return {
+        number: Outcome(one.exit, general(one.stdout, folder), general(one.stderr, folder))
+        for number, one in replayed.items()
+    }
+
+
+def general(text: str, folder: Path) -> str:
+    """Put aside what differs from run to run, as the recording has it."""
+    for pattern, name in (
+        (re.escape(str(folder)), "<dir>"),
+        (r"127\.0\.0\.1:\d+", "<host>"),
+        (r"Valid values are: .*", "Valid values are: <kinds>"),
+        (r"\(code \w+\)", "(code <transid>)"),
+        (r"\b[0-9a-f]{32}\b", "<id>"),
+        (r"python:3\.\d+", "python:3.x"),
+    ):
+        text = re.sub(pattern, name, text)
+    return text
+
+
+def settled(value: Any) -> Any:
+    """Return JSON with times at zero and lists of key and value in the order of their keys."""
+    if isinstance(value, list):
+        items = [settled(item) for item in value]
+        if all(isinstance(item, dict) and "key" in item for item in items):
+            return sorted(items, key=lambda item: str(item["key"]))
+        return items
+    if isinstance(value, dict):
+        if value.get("key") in _MEASURED:
+            return value | {"value": 0}
+        return {key: 0 if key in _TIMES else settled(item) for key, item in value.items()}
+    return value
+
+
+def check(printed: str, recorded: Any) -> None:
+    if isinstance(recorded, str):
+        assert printed == recorded
+        return
+    before = recorded["before"]
+    assert printed[: len(before)] == before
+    shown = printed[len(before) :]
+    value = json.loads(shown)
+    assert settled(value) == settled(recorded["json"])
+    assert shown == json.dumps(value, indent=4, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, id=f"{step['step']}-{step['command']}")
+        for step in STEPS
+        if "result" in step and step["step"] not in NOT_BUILT_YET
+    ],
+)
+def test_a_line_ends_and_prints_as_recorded(
+    outcomes: dict[int, Outcome], step: dict[str, Any]
+) -> None:
+    outcome, recorded = outcomes[step["step"]], step["result"]
+    for stream in ("stdout", "stderr"):
+        if stream in recorded:
+            check(getattr(outcome, stream), recorded[stream])
+    if "exit" in recorded:
+        assert outcome.exit == recorded["exit"]
+
+
+def test_what_is_left_out_is_in_the_recording() -> None:
+    assert set(NOT_BUILT_YET) <= {step["step"] for step in STEPS}
+
+
+def test_no_line_ended_in_an_accident(outcomes: dict[int, Outcome]) -> None:
+    """Also where nothing was recorded: our own words, no trace of a fault."""
+    for number, outcome in outcomes.items():
+        assert "Traceback" not in outcome.stderr, number
+        assert outcome.exit in {0, 1, 2, 3, 144, 145, 147, 148, 153, 246}, (number, outcome)
