@@ -23,6 +23,8 @@ CONTRACTS: Mapping[str, dict[str, Any]] = {
 BREACHES = {
     "parts": ("invoker/service.py", "import controller.app"),
     "client": ("cli/client.py", "import invoker.service"),
+    "controller": ("controller/balance/inflight.py", "import controller.edge.query"),
+    "invoker": ("invoker/driver/port.py", "import invoker.logs.lines"),
     "aiohttp": ("invoker/service.py", "from aiohttp import web"),
     "sqlite3": ("common/store/subjects.py", "import sqlite3"),
     "orjson": ("controller/edge/query.py", "import orjson"),
