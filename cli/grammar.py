@@ -189,7 +189,7 @@ class Group(_Grammar, click.Group):
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
         attrs.setdefault("context_settings", _HELP)
-        attrs.setdefault("invoke_without_command", True)
+        attrs |= {"invoke_without_command": True, "callback": _help_of_lone_noun}
         super().__init__(*args, **attrs)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -201,13 +201,6 @@ class Group(_Grammar, click.Group):
         """Read the flags before the verb."""
         with _told_in_our_words(ctx):
             return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb, or print the help where there is none."""
-        if not ctx._protected_args and not ctx.args:
-            print(ctx.get_help())
-            return None
-        return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -230,6 +223,12 @@ class Group(_Grammar, click.Group):
         close = get_close_matches(name, self.list_commands(ctx), 1)
         fix = f"{ctx.command_path} {close[0]}" if close else f"{ctx.command_path} --help"
         return Remedy(fix=fix)
+
+
+@click.pass_context
+def _help_of_lone_noun(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
 
 
 def _session(ctx: click.Context) -> Session:
