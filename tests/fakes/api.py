@@ -1,279 +1,72 @@
-"""The API in this process, over stores of dictionaries and an invoker that does as it is told."""
+"""A small client of the REST API, for tests that look at answers and not at how they were sent."""
 
-import base64
-from collections.abc import AsyncIterator, Container, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
+import json
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
 
-from common.entity.action import Action, BlobRef
-from common.entity.activation import ActivationRecord
-from common.entity.identity import Identity
-from common.entity.manifest import Manifest
-from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject, TransId
-from common.settings import LimitSettings, Settings
-from common.store.actions import ActionStore
-from common.store.port import (
-    ActivationFilter,
-    Body,
-    Conflict,
-    Doc,
-    Missing,
-    Period,
-    UsageRow,
-)
-from controller.app import Services, build_app
-from controller.invoke.action import Accepted, Finished
-from tests.fakes.clock import FakeClock
-from tests.fakes.records import a_record, an_id
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Status, headers with lower-case names, and the decoded body (text where it is not JSON)."""
 
-UUID = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502"
-KEY = "k" * 64
-GUEST = Identity(
-    subject=Subject("guest"),
-    namespace=Namespace("guest"),
-    uuid=UUID,
-    invocations_per_minute=60,
-    firings_per_minute=60,
-    concurrent_invocations=30,
-)
-MANIFEST = """{"runtimes": {"python": [
-    {"kind": "python:3.11", "image": {"name": "python"}, "default": true,
-     "attached": {"attachmentName": "code", "attachmentType": "text/plain"}},
-    {"kind": "python:2", "image": {"name": "python"}, "deprecated": true}
-]}}"""
+    status: int
+    headers: dict[str, str]
+    body: Any
 
 
-class MemoryDocs:
-    """Documents in a dictionary; `failure` is raised by the next call, once."""
-
-    def __init__(self) -> None:
-        self.docs: dict[DocId, Doc] = {}
-        self.reads = 0
-        self.failure: Exception | None = None
-        self._writes = 0
-
-    async def get(self, doc_id: DocId) -> Doc:
-        self.reads += 1
-        self._fail()
-        if doc_id not in self.docs:
-            raise Missing
-        return self.docs[doc_id]
-
-    async def create(self, doc_id: DocId, body: Body) -> Rev:
-        self._fail()
-        if doc_id in self.docs:
-            raise Conflict
-        return self._write(doc_id, body)
-
-    async def replace(self, doc_id: DocId, rev: Rev, body: Body) -> Rev:
-        self._fail()
-        self._expect(doc_id, rev)
-        return self._write(doc_id, body)
-
-    async def delete(self, doc_id: DocId, rev: Rev) -> None:
-        self._fail()
-        self._expect(doc_id, rev)
-        del self.docs[doc_id]
-
-    async def list(
-        self, namespace: Namespace, kind: str, *, package: str | None, limit: int, skip: int
-    ) -> Sequence[dict[str, Any]]:
-        found = [doc.body for doc in self.docs.values() if doc.body["entityType"] == kind]
-        return list(reversed(found))[skip : skip + limit]
-
-    async def count(self, namespace: Namespace, kind: str, *, package: str | None) -> int:
-        return len(await self.list(namespace, kind, package=package, limit=1000, skip=0))
-
-    def _write(self, doc_id: DocId, body: Body) -> Rev:
-        self._writes += 1
-        rev = Rev(str(self._writes))
-        self.docs[doc_id] = Doc(doc_id, rev, dict(body))
-        return rev
-
-    def _expect(self, doc_id: DocId, rev: Rev) -> None:
-        if doc_id not in self.docs:
-            raise Missing
-        if self.docs[doc_id].rev != rev:
-            raise Conflict
-
-    def _fail(self) -> None:
-        failure, self.failure = self.failure, None
-        if failure is not None:
-            raise failure
-
-
-class MemoryBlobs:
-    """Bytes in a dictionary."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-
-    async def put(self, data: bytes) -> BlobRef:
-        digest = sha256(data).hexdigest()
-        self.blobs[digest] = data
-        return BlobRef(digest, len(data))
-
-    async def get(self, ref: BlobRef) -> bytes:
-        if ref.sha256 not in self.blobs:
-            raise Missing
-        return self.blobs[ref.sha256]
-
-    async def sweep(self, live: Container[str], *, older_than_ms: int) -> int:
-        return 0
-
-
-class MemoryActivations:
-    """Records in a list, newest first; remembers what it was asked for."""
-
-    def __init__(self) -> None:
-        self.records: list[ActivationRecord] = []
-        self.asked: list[tuple[ActivationFilter, int, int]] = []
-        self.usage_asked: list[tuple[int, int, str]] = []
-        self.rows: list[UsageRow] = []
-
-    def put(self, record: ActivationRecord) -> None:
-        self.records.insert(0, record)
-
-    async def sync(self) -> None:
-        return
-
-    async def get(self, namespace: Namespace, activation_id: ActivationId) -> ActivationRecord:
-        for record in self.records:
-            if (record.namespace, record.activation_id) == (namespace, activation_id):
-                return record
-        raise Missing
-
-    async def list(
-        self, wanted: ActivationFilter, *, limit: int, skip: int
-    ) -> Sequence[ActivationRecord]:
-        self.asked.append((wanted, limit, skip))
-        return self.records[skip : skip + limit]
-
-    async def count(self, wanted: ActivationFilter) -> int:
-        self.asked.append((wanted, 0, 0))
-        return len(self.records)
-
-    async def usage(
-        self, namespace: Namespace, *, from_ms: int, to_ms: int, by: Period
-    ) -> Sequence[UsageRow]:
-        self.usage_asked.append((from_ms, to_ms, by))
-        return self.rows
-
-    async def audit(self, namespace: Namespace) -> tuple[UsageRow, UsageRow]:
-        raise NotImplementedError("no route asks for it")
-
-
-class OneGuest:
-    """Knows one key."""
-
-    async def identify(self, uuid: str, key: str) -> Identity | None:
-        return GUEST if (uuid, key) == (UUID, KEY) else None
-
-
-@dataclass
-class Obedient:
-    """Throttle and invoker: raises `refusal` or `failure`, else answers `outcome`."""
-
-    outcome: Accepted | Finished = field(default_factory=lambda: Finished(a_record()))
-    refusal: Exception | None = None
-    failure: Exception | None = None
-    asked: list[dict[str, Any]] = field(default_factory=list)
-
-    def charge_invocation(self, identity: Identity) -> None:
-        if self.refusal is not None:
-            raise self.refusal
-
-    async def invoke(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        wait_ms: int,
-        transid: TransId,
-        received_ms: int,
-    ) -> Accepted | Finished:
-        self.asked.append(
-            {
-                "action": action,
-                "payload": payload,
-                "blocking": blocking,
-                "wait_ms": wait_ms,
-                "transid": transid,
-                "received_ms": received_ms,
-            }
-        )
-        if self.failure is not None:
-            raise self.failure
-        return self.outcome if blocking else Accepted(an_id(7))
-
-
-@dataclass
 class Api:
-    """The running API, and what stands behind it."""
+    """Talks to one platform as one namespace."""
 
-    client: "TestClient[Any, Any]"
-    docs: MemoryDocs
-    blobs: MemoryBlobs
-    activations: MemoryActivations
-    invoker: Obedient
-    clock: FakeClock
-    health: dict[InvokerId, bool]
-    services: Services
+    def __init__(self, url: str, auth: str) -> None:
+        self.url = url
+        self._authorization = f"Basic {b64encode(auth.encode()).decode()}"
 
-    async def ask(
-        self, method: str, path: str, body: Any = None, **options: Any
-    ) -> tuple[int, Any, ClientResponse]:
-        """Send a request as the guest; a body of bytes is sent as it is.
-
-        path: what begins with `~` is below the guest's namespace.
-        """
-        headers = {"Authorization": authorization()} | options.pop("headers", {})
-        given = {"data": body} if isinstance(body, bytes) else {"json": body}
-        if isinstance(body, bytes):
-            headers = {"Content-Type": "application/json"} | headers
-        address = path.replace("~", "/api/v1/namespaces/_", 1)
-        answer = await self.client.request(
-            method,
-            address,
-            headers={name: value for name, value in headers.items() if value is not None},
-            **(given if body is not None else {}),
-            **options,
+    def call(self, method: str, path: str, body: object = None) -> Answered:
+        """Send one request; *path* begins after `/api/v1/namespaces/_/` unless with a slash."""
+        where = path if path.startswith("/") else f"/api/v1/namespaces/_/{path}"
+        request = urllib.request.Request(
+            self.url + where,
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Authorization": self._authorization, "Content-Type": "application/json"},
         )
-        is_json = answer.content_type == "application/json" and method != "HEAD"
-        return answer.status, await answer.json() if is_json else await answer.text(), answer
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return _answered(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return _answered(error.code, dict(error.headers), error.read())
+
+    def put_action(
+        self, name: str, code: str, *, kind: str = "python:default", **fields: object
+    ) -> dict[str, Any]:
+        """Create or update an action; *fields* are the rest of the document."""
+        body = {"exec": {"kind": kind, "code": code}, **fields}
+        answered = self.call("PUT", f"actions/{name}?overwrite=true", body)
+        assert answered.status == 200, answered
+        return dict(answered.body)
+
+    def invoke(self, name: str, arguments: dict[str, Any] | None = None) -> Answered:
+        """Invoke an action and wait for its activation."""
+        return self.call("POST", f"actions/{name}?blocking=true", arguments or {})
+
+    def record(self, activation_id: str, *, within_s: float = 20.0) -> dict[str, Any]:
+        """Return the record of an activation, once it is there."""
+        give_up_s = time.monotonic() + within_s
+        while True:
+            answered = self.call("GET", f"activations/{activation_id}")
+            if answered.status == 200:
+                return dict(answered.body)
+            assert answered.status == 404, answered
+            assert time.monotonic() < give_up_s, f"{activation_id} never ended"
+            time.sleep(0.02)
 
 
-def authorization(credentials: str = f"{UUID}:{KEY}") -> str:
-    """Return the header for *credentials*."""
-    return "Basic " + base64.b64encode(credentials.encode()).decode()
-
-
-@asynccontextmanager
-async def running_api(limits: LimitSettings | None = None) -> AsyncIterator[Api]:
-    """Serve the API until the end of the block."""
-    docs, blobs, activations = MemoryDocs(), MemoryBlobs(), MemoryActivations()
-    invoker, clock = Obedient(), FakeClock()
-    health = {InvokerId(0): True}
-    services = Services(
-        settings=Settings(limits=limits or LimitSettings()),
-        clock=clock,
-        manifest=Manifest.load(MANIFEST),
-        actions=ActionStore(docs, blobs, clock=clock),
-        activations=activations,
-        subjects=OneGuest(),
-        entitlement=invoker,
-        invoker=invoker,
-        invoker_health=lambda: {
-            f"invoker{n}/{n}": "up" if up else "down" for n, up in health.items()
-        },
-    )
-    server = TestServer(build_app(services))
-    async with TestClient(server) as client:
-        yield Api(client, docs, blobs, activations, invoker, clock, health, services)
+def _answered(status: int, headers: dict[str, str], body: bytes) -> Answered:
+    lower = {name.lower(): value for name, value in headers.items()}
+    is_json = lower.get("content-type", "").startswith("application/json")
+    return Answered(status, lower, json.loads(body) if is_json else body.decode())

@@ -89,10 +89,10 @@ class ProcessSandbox:
     async def _explain(self, how: str) -> Died:
         """Add to *how* the channel ended what its process and its cgroup tell."""
         clone = self._lease.clone
-        if clone is not None:
+        # A broken frame says it all, and its process may go on for ever.
+        if clone is not None and "frame" not in how:
             await asyncio.wait({clone.ended}, timeout=EXIT_S)
-            # A broken frame is the cause, and the end of the process may be its consequence.
-            if clone.ended.done() and "frame" not in how:
+            if clone.ended.done():
                 how = clone.ended.result()
         return Died(how, memory_exhausted=await self._has_run_out_of_memory())
 
