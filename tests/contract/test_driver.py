@@ -47,7 +47,7 @@ DRIVERS: Final[dict[str, Callable[[Path], SandboxDriver]]] = {
     "process": lambda state_dir: ProcessDriver(SandboxSettings(), [KIND], state_dir),
 }
 
-# What stays possible where a driver lacks an ability: everything else is contained.
+# What may succeed where a driver lacks an ability; everything else is contained.
 OPEN_WITHOUT: Final = {Ability.CPU: {"hog_processors"}, Ability.PIDS: {"fork_bomb"}}
 
 
@@ -129,8 +129,11 @@ def own_descriptors() -> set[str]:
 
 
 def own_children() -> set[str]:
-    threads = Path("/proc/self/task").iterdir()
-    return {pid for thread in threads for pid in (thread / "children").read_text().split()}
+    found: set[str] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # asyncio's watcher of a child is a thread that ends
+            found.update((thread / "children").read_text().split())
+    return found
 
 
 def cgroups() -> set[str]:
@@ -433,10 +436,10 @@ async def test_no_attempt_to_escape_succeeds(house: House, tmp_path: Path) -> No
         verdicts = await house.run(sandbox, host=host)
 
     missing = {ability for ability in OPEN_WITHOUT if not house.can(ability)}
-    expected = {attempt for ability in missing for attempt in OPEN_WITHOUT[ability]}
+    possible = {attempt for ability in missing for attempt in OPEN_WITHOUT[ability]}
     succeeded = {name: each for name, each in verdicts.items() if each["contained"] is not True}
     assert len(verdicts) == 30
-    assert set(succeeded) == expected, succeeded
+    assert set(succeeded) <= possible, succeeded
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

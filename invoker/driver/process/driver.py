@@ -28,7 +28,7 @@ from invoker.driver.process import host, hostview, interpreters, records, report
 from invoker.driver.process.cgroup import Allowance
 from invoker.driver.process.interpreters import Interpreter
 from invoker.driver.process.lease import Lease, Slots, end_signal
-from invoker.driver.process.sandbox import EXIT_S, ProcessSandbox
+from invoker.driver.process.sandbox import DESTROY_S, EXIT_S, ProcessSandbox
 from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
 
 _T = TypeVar("_T")
@@ -105,6 +105,8 @@ class ProcessDriver:
             channel = await self._start(lease, zygote, interpreter, spec)
         except BaseException as error:
             lease.release(end_signal(self._is_isolated))
+            # A second cancellation ends the wait; what was begun goes on.
+            await lease.wait_gone(DESTROY_S)
             if isinstance(error, OSError):
                 raise CannotStart from error
             raise

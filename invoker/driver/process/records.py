@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = "zygotes"
-_START_TIME_FIELD: Final = 19  # of what follows the name in /proc/<pid>/stat; proc(5) counts 22
+# Of what follows the name in /proc/<pid>/stat; proc(5) counts from the pid: 3 and 22.
+_STATE_FIELD: Final = 0
+_START_TIME_FIELD: Final = 19
 
 
 def write(state_dir: Path, pid: int) -> None:
@@ -44,7 +46,7 @@ def _end(pid: int, identity: str) -> bool:
     except OSError:
         return False
     try:
-        if _identity(pid) != identity:
+        if not identity or _identity(pid) != identity:
             return False
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGKILL)
@@ -54,10 +56,11 @@ def _end(pid: int, identity: str) -> bool:
 
 
 def _identity(pid: int) -> str:
-    """Return what no other process has; empty if there is none of that pid."""
+    """Return what no other process has; empty if none of that pid is running."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-    return f"{boot} {stat.rpartition(')')[2].split()[_START_TIME_FIELD]}"
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[_STATE_FIELD] == "Z" else f"{boot} {fields[_START_TIME_FIELD]}"

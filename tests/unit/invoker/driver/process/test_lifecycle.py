@@ -1,0 +1,213 @@
+"""What happens around sandboxes: deaths of the platform and of a zygote, hosts that allow less."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from common.ids import ContainerId
+from common.settings import SandboxSettings
+from invoker.driver.port import Ability, Answer, CannotStart, Died, Level, Operation, SandboxSpec
+from invoker.driver.process import report
+from invoker.driver.process.cgroup import Hierarchy
+from invoker.driver.process.driver import ProcessDriver
+from invoker.driver.process.host import Host
+from invoker.driver.process.sandbox import ProcessSandbox
+
+KIND = "python:{}.{}".format(*sys.version_info)
+ROOT = Path(__file__).resolve().parents[5]
+
+
+class NoLogs:
+    def write(self, stream: int, time_ns: int, text: bytes) -> None:
+        pass
+
+
+async def make(driver: ProcessDriver, name: str = "one") -> ProcessSandbox:
+    return await driver.create(
+        SandboxSpec(container_id=ContainerId(name), kind=KIND, memory_mb=128)
+    )
+
+
+async def answer(sandbox: ProcessSandbox, source: str) -> bytes:
+    value = {"name": "t", "main": "main", "binary": False, "code": source}
+    await call(sandbox, "init", value)
+    return await call(sandbox, "run", {})
+
+
+async def call(sandbox: ProcessSandbox, operation: Operation, value: object) -> bytes:
+    reply = await sandbox.call(
+        operation,
+        json.dumps({"value": value}).encode(),
+        timeout_s=10,
+        answer_limit_bytes=1 << 20,
+        logs=NoLogs(),
+    )
+    assert isinstance(reply, Answer)
+    return reply.body
+
+
+@pytest.fixture
+async def driver(tmp_path: Path) -> AsyncIterator[ProcessDriver]:
+    driver = ProcessDriver(SandboxSettings(), [KIND], tmp_path)
+    await driver.probe()
+    yield driver
+    await driver.close()
+
+
+def forbid(driver: ProcessDriver, **facts: object) -> None:
+    """Let the host allow less than it does."""
+    assert driver._host is not None
+    driver._host = dataclasses.replace(driver._host, **facts)  # type: ignore[arg-type]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def all_end(pids: list[int]) -> bool:
+    """Tell whether all of *pids* have ended within 5 s; a descriptor of a process tells when."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            process = os.pidfd_open(pid)
+            ended, _, _ = select.select([process], [], [], 5)
+            os.close(process)
+            if not ended:
+                return False
+    return True
+
+
+async def test_a_dead_zygote_is_replaced(driver: ProcessDriver) -> None:
+    sandbox = await make(driver)
+    (zygote,) = driver._zygotes.values()
+
+    os.kill(zygote.pid, signal.SIGKILL)
+
+    async with asyncio.timeout(5):
+        assert isinstance(await sandbox.wait_death(), Died)
+    await sandbox.destroy()
+    another = await make(driver, "two")
+    assert await answer(another, "def main(args):\n    return {'a': 1}") == b'{"a": 1}'.replace(
+        b" ", b""
+    )
+
+
+PLATFORM = """
+import asyncio, sys
+from pathlib import Path
+from common.ids import ContainerId
+from common.settings import SandboxSettings
+from invoker.driver.port import SandboxSpec
+from invoker.driver.process import report
+from invoker.driver.process.cgroup import Hierarchy
+from invoker.driver.process.driver import ProcessDriver
+async def main():
+    kind = sys.argv[2]
+    driver = ProcessDriver(SandboxSettings(), [kind], Path(sys.argv[1]))
+    await driver.probe()
+    spec = SandboxSpec(container_id=ContainerId("left"), kind=kind, memory_mb=128)
+    sandbox = await driver.create(spec)
+    (zygote,) = driver._zygotes.values()
+    print(zygote.pid, sandbox._lease.clone.started.result(), flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def kill_a_platform(state_dir: Path) -> list[int]:
+    """Run a platform with one sandbox, kill it, and return the pids of what it had started."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PLATFORM, str(state_dir), KIND], cwd=ROOT, stdout=subprocess.PIPE
+    ) as platform:
+        assert platform.stdout is not None
+        pids = [int(pid) for pid in platform.stdout.readline().split()]
+        assert all(is_running(pid) for pid in pids)
+
+        platform.kill()
+    return pids
+
+
+async def test_nothing_survives_a_platform_that_is_killed(tmp_path: Path) -> None:
+    assert all_end(kill_a_platform(tmp_path))
+
+    successor = ProcessDriver(SandboxSettings(), [KIND], tmp_path)
+    try:
+        facts = await successor.probe()
+        left = ["left"] if Ability.MEMORY in facts.abilities else []
+        assert await successor.reconcile() == left
+        assert await successor.reconcile() == []
+    finally:
+        await successor.close()
+
+
+async def test_without_namespaces_nothing_starts_and_the_remedy_is_named(
+    driver: ProcessDriver,
+) -> None:
+    forbid(driver, no_namespaces="unshare: Operation not permitted")
+
+    with pytest.raises(CannotStart) as refusal:
+        await make(driver)
+
+    assert "BRISK_SANDBOX__ALLOW_UNISOLATED=true" in str(refusal.value.__cause__)
+
+
+async def test_trusted_code_runs_without_namespaces(tmp_path: Path) -> None:
+    """As the sandbox's own user it needs an interpreter that others may execute."""
+    driver = ProcessDriver(SandboxSettings(allow_unisolated=True), [KIND], tmp_path)
+    await driver.probe()
+    forbid(driver, no_namespaces="unshare: Operation not permitted", cgroups=None, is_root=False)
+    try:
+        sandbox = await make(driver)
+        source = """
+import os, subprocess
+def main(args):
+    child = subprocess.Popen(["setsid", "sleep", "60"])
+    status = open("/proc/self/status").read()
+    confined = "NoNewPrivs:\\t1" in status and "Seccomp:\\t2" in status
+    return {"child": child.pid, "confined": confined}
+"""
+        seen = json.loads(await answer(sandbox, source))
+        assert seen["confined"]
+        assert is_running(seen["child"])
+
+        await sandbox.destroy()
+
+        assert not is_running(seen["child"])
+    finally:
+        await driver.close()
+
+
+def test_every_missing_level_is_reported_with_its_remedy() -> None:
+    bare = Host(
+        is_root=False, has_uid_range=True, no_namespaces="no", cgroups=None, no_cgroups="no"
+    )
+
+    said = report.describe(bare, {}, SandboxSettings())
+
+    assert said.level == Level.PROCESS
+    assert said.abilities == {Ability.EXACT_LOGS}
+    assert len(said.degradations) == 3
+    assert all(each.what and each.why and each.remedy for each in said.degradations)
+
+
+async def test_a_failed_start_says_why_and_leaves_nothing(driver: ProcessDriver) -> None:
+    forbid(driver, cgroups=Hierarchy("v1", {"memory": Path("/nowhere")}))
+
+    with pytest.raises(CannotStart) as refusal:
+        await make(driver)
+
+    assert isinstance(refusal.value.__cause__, FileNotFoundError)
+    assert driver._slots.taken == 0
+    forbid(driver, cgroups=None)
