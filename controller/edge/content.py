@@ -23,6 +23,9 @@ from controller.edge.rejections import (
 JSON: Final = "application/json"
 READ_S: Final = 60.0
 """How long a client may take to send a body. 50 MB in this time are 7 Mbit/s."""
+MAX_NESTING: Final = 500
+"""How deep arrays and objects may be nested. What is read has to be written again, inside of
+larger documents, and the writers give up at some 900 levels."""
 
 _UNDECLARED: Final = "application/octet-stream"
 
@@ -119,9 +122,27 @@ def _parameter(given: str) -> str:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return decode(body)
+        value = decode(body)
     except MalformedJson as error:
         raise MalformedContent(str(error)) from error
+    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_nested_too_deeply(value):
+        raise MalformedContent(f"nested more than {MAX_NESTING} levels deep")
+    return value
+
+
+def _is_nested_too_deeply(value: Any) -> bool:
+    """Walk level by level: recursion is what has to be avoided."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_NESTING + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 async def _read(request: web.Request, limit_bytes: int) -> bytes | None:

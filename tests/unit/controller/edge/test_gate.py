@@ -195,6 +195,19 @@ async def test_a_body_beyond_every_bound_is_not_read() -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.parametrize(("levels", "status"), [(400, 202), (2_000, 400), (900, 400)])
+async def test_a_body_that_is_nested_too_deeply_is_refused(
+    api: Api, levels: int, status: int
+) -> None:
+    code = {"kind": "python:default", "code": ""}
+    await api.ask("PUT", "~/actions/a", {"exec": code})
+    body = b'{"a":' + b"[" * levels + b"]" * levels + b',"wide":[' + b"[]," * 600 + b"1]}"
+    heard, refused, _ = await api.ask("POST", "~/actions/a", body)
+    assert heard == status
+    if status == 400:
+        assert refused["error"].startswith("The request content was malformed:\n")
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
