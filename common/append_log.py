@@ -27,6 +27,7 @@ _HEAD: Final = len(b"01234567 01234567 ")
 _SUFFIX: Final = ".log"
 # Callers that wait for the same fsync; each is a request that has passed the throttles.
 _MOST_WAITING: Final = 10_000
+_CLOSED: Final = "The log is closed"
 
 
 class DamagedLog(BriskError):
@@ -108,6 +109,7 @@ class AppendLog:
         self._open: tuple[Segment, ...] = ()
         self._discarded: deque[Segment] = deque()
         self._sync_has_failed = False
+        self._is_closed = False
         self.active = self.rotate()
         self._rounds: Rounds[None, None] = Rounds(
             self._round, name=f"{name}-sync", at_once=_MOST_WAITING, most_waiting=_MOST_WAITING
@@ -138,6 +140,8 @@ class AppendLog:
 
     def rotate(self) -> Segment:
         """Begin a new file and return it. Raises `OSError`; then the old one goes on."""
+        if self._is_closed:
+            raise OSError(errno.EBADF, _CLOSED)
         number = self._next
         self.active = Segment.create(self._folder / f"{self._name}-{number:08d}{_SUFFIX}", number)
         self._next = number + 1
@@ -153,7 +157,7 @@ class AppendLog:
         except RoundsFull as error:
             raise OSError(errno.EAGAIN, f"{_MOST_WAITING} callers wait for the disk") from error
         except RoundsClosed as error:
-            raise OSError(errno.EBADF, "the log is closed") from error
+            raise OSError(errno.EBADF, _CLOSED) from error
         except OSError:
             self._sync_has_failed = True
             raise
@@ -170,6 +174,7 @@ class AppendLog:
 
     async def close(self) -> None:
         """Close the files; they stay on disk. Idempotent."""
+        self._is_closed = True
         await self._rounds.close()
         for segment in self._open:
             segment.close()

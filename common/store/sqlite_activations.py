@@ -38,6 +38,8 @@ from common.store.sqlite_queries import Moment, Queries, record
 
 # Each is a record in memory, too; as many as a spool of usual records holds.
 MAX_PENDING: Final = 100_000
+# Thirty years of a gigabyte; so that a thousand times that can be summed.
+_MAX_MB_MS: Final = 1 << 50
 _BATCH_BYTES: Final = 16 << 20
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 2.0
@@ -88,7 +90,8 @@ class SqliteActivationStore:
     def put(self, record: ActivationRecord) -> None:
         """Take over *record*: once this returns it survives `kill -9`; readers see it at once.
 
-        Raises `StoreUnavailable` when the spool does not take it, and says why.
+        Raises `StoreUnavailable` when the spool does not take it, and says why; `ValueError` for a
+        record whose start or bill no database can hold.
         """
         if self._is_closed:
             raise StoreUnavailable("The store is closed.")
@@ -99,6 +102,8 @@ class SqliteActivationStore:
                 f"{MAX_PENDING} records wait for the database: {self.fault or 'it is too slow.'}"
             )
         day = days.day_of(record.activation_id, record.start_ms)
+        if not 0 <= record.billed_ms * record.memory_mb <= _MAX_MB_MS:
+            raise ValueError(f"no activation is billed {record.billed_ms} ms")
         document = activation_document.encode(record)
         self._enqueue(Pending(record, document, day, self._spool.add(document)))
         self._schedule()

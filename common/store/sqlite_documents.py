@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS doc(
     UNIQUE(db, id));
 CREATE INDEX IF NOT EXISTS doc_list ON doc(db, ns, kind, updated DESC, seq DESC);
 """
+# Beyond this a number cannot be compared in SQLite.
+_END_OF_TIME_MS: Final = 1 << 62
 
 
 class SqliteDocStore:
@@ -163,11 +165,11 @@ def _body(doc_id: str, text: bytes) -> dict[str, Any]:
 
 def _columns(body: Body) -> tuple[str | None, str | None, str | None, int]:
     """Return what a list selects and orders by: namespace, package, kind, `updated`."""
-    namespace, slash, package = str(body.get("namespace") or "").partition("/")
-    updated = body.get("updated")
+    path, kind, updated = body.get("namespace"), body.get("entityType"), body.get("updated")
+    namespace, slash, package = path.partition("/") if isinstance(path, str) else ("", "", "")
     return (
         namespace or None,
         package if slash else None,
-        body.get("entityType"),
-        updated if isinstance(updated, int) else 0,
+        kind if isinstance(kind, str) else None,
+        updated if isinstance(updated, int) and 0 <= updated < _END_OF_TIME_MS else 0,
     )

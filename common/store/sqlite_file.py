@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from common.rounds import Rounds, RoundsClosed, RoundsFull
-from common.store.port import Corrupted, StoreError, StoreUnavailable
+from common.store.port import Corrupted, StoreUnavailable
 
 T = TypeVar("T")
 Step: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -97,8 +97,8 @@ class Writer:
     async def do(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """Run *step* in a transaction and return what it returns once that is committed.
 
-        A step that raises a `StoreError` must not have written anything. A caller that is
-        cancelled while it waits does not know whether its step was done.
+        A step that raises must not have written anything. A caller that is cancelled while it
+        waits does not know whether its step was done.
 
         Raises what *step* raises, `StoreUnavailable`, `Corrupted`.
         """
@@ -125,7 +125,9 @@ class Writer:
 def _attempt(step: Step, db: sqlite3.Connection) -> Any:
     try:
         return step(db)
-    except StoreError as error:
+    except sqlite3.Error:
+        raise  # The file is in trouble, and so is everybody in this round.
+    except Exception as error:
         return error
 
 

@@ -185,3 +185,24 @@ async def test_who_is_cancelled_leaves_a_document_whole_or_not_there(docs: DocSt
     for name in await names(docs):
         assert (await docs.get(DocId(f"guest/{name}"))).body == an_action(name, int(name))
     assert {str(i) for i in range(1, 20, 2)} <= set(await names(docs))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"updated": 1 << 70},
+        {"updated": "now"},
+        {"updated": -1},
+        {"namespace": ["guest"]},
+        {"entityType": {"a": 1}},
+    ],
+)
+async def test_odd_fields_disturb_nobody(docs: DocStore, odd: dict[str, Any]) -> None:
+    odd_one, usual_one = await asyncio.gather(
+        docs.create(DocId("guest/odd"), odd), docs.create(DocId("guest/a"), an_action("a"))
+    )
+
+    assert (await docs.get(DocId("guest/odd"))).body == odd
+    assert odd_one != usual_one
+    assert await names(docs) == ["a"]

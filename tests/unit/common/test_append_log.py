@@ -129,5 +129,9 @@ async def test_a_sync_that_fails_makes_the_file_suspect_until_a_new_one_begins(
     log.rotate()
     assert not log.is_suspect
     await log.close()
+    for use in (log.rotate, lambda: log.append(b"late")):
+        with pytest.raises(OSError, match=r"closed|Bad file descriptor"):
+            use()
     with pytest.raises(OSError, match="closed"):
         await log.sync()
+    assert len(files(tmp_path)) == 2

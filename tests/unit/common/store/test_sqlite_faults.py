@@ -144,12 +144,15 @@ async def test_too_many_pending_records_are_refused_with_the_cause(
     stores.activations.put(a_record(4))
 
 
-async def test_a_start_outside_the_calendar_is_refused_and_stops_nobody(
+async def test_a_record_that_cannot_be_is_refused_and_stops_nobody(
     stores: SqliteStores,
 ) -> None:
     for start_ms in (-1, 1 << 60):
         with pytest.raises(ValueError, match="no record starts at"):
             stores.activations.put(a_record(1, start_ms=start_ms, activation_id="foreign"))
+
+    with pytest.raises(ValueError, match="billed"):
+        stores.activations.put(a_record(1, billed_ms=1 << 60))
 
     stores.activations.put(a_record(2))
     await until_written(stores)
