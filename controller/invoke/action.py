@@ -5,7 +5,6 @@ is sent without that cost, and made durable only when its wait is over before it
 """
 
 import asyncio
-import secrets
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,9 +14,10 @@ from common.entity.action import Action
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.parameters import merge
+from common.entropy import Entropy
 from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
 from common.message.activation import ActivationMessage
-from controller.balance.inflight import GRACE_S, InFlight
+from controller.balance.inflight import GRACE_S, InFlight, Waiter
 from controller.balance.port import LoadBalancer
 
 PROVIDE_API_KEY: Final = "provide-api-key"
@@ -64,6 +64,7 @@ class ActionInvoker:
         self._inflight = inflight
         self._keys = keys
         self._clock = clock
+        self._entropy = Entropy()
 
     async def invoke(
         self,
@@ -86,7 +87,7 @@ class ActionInvoker:
         arguments = merge(action.parameters, payload)
         asks_for_key = bool(action.annotations.get(PROVIDE_API_KEY, True))
         message = ActivationMessage(
-            activation_id=activation_id(self._clock.now_ms(), secrets.randbits(RANDOM_BITS)),
+            activation_id=activation_id(self._clock.now_ms(), self._entropy.bits(RANDOM_BITS)),
             transid=transid,
             controller=self._controller,
             namespace=identity.namespace,
@@ -109,12 +110,22 @@ class ActionInvoker:
             raise
         if not blocking:
             return Accepted(message.activation_id)
-        try:
-            async with asyncio.timeout(wait_ms / 1000):
-                record = await waiter
-        except TimeoutError:
-            record = None
+        record = await _wait(waiter, wait_ms / 1000)
         if record is None:
             await self._bus.secure(message)
             return Accepted(message.activation_id)
         return Finished(record)
+
+
+async def _wait(waiter: Waiter, wait_s: float) -> ActivationRecord | None:
+    """Return what *waiter* brings, or None when it brings nothing within *wait_s*."""
+    timer = asyncio.get_running_loop().call_later(wait_s, _give_up, waiter)
+    try:
+        return await waiter
+    finally:
+        timer.cancel()
+
+
+def _give_up(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

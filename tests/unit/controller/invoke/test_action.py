@@ -1,0 +1,147 @@
+"""One request becomes one activation: what is sent, who waits, and what a cancelled call leaves."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from common.bus.memory import MemoryBus
+from common.bus.port import BusUnavailable
+from common.clock import SystemClock
+from common.codec import decode
+from common.entity.action import Action, Parameter
+from common.entity.activation import ActivationRecord, Response, Status
+from common.entity.identity import Identity
+from common.ids import ControllerId, InvokerId, Namespace, Subject, TransId
+from common.message import topics
+from common.message.activation import ActivationMessage
+from controller.balance.inflight import InFlight
+from controller.balance.single import SingleInvoker
+from controller.invoke.action import Accepted, ActionInvoker, Finished
+from invoker.record import of_failure
+from tests.fakes.jobs import an_action
+
+GUEST = Identity(
+    subject=Subject("guest"),
+    namespace=Namespace("guest"),
+    uuid="u-1",
+    invocations_per_minute=10,
+    firings_per_minute=10,
+    concurrent_invocations=10,
+)
+NO_KEY = {"provide-api-key": False}
+
+
+class Keys:
+    async def api_key(self, uuid: str) -> str:
+        return f"{uuid}:secret"
+
+
+class Controller:
+    """The controller's side of an invocation, with a bus that nobody listens to."""
+
+    def __init__(self, capacity: int = 10) -> None:
+        self.bus = MemoryBus(None, capacity=capacity)
+        self.inflight = InFlight()
+        self.invoker = ActionInvoker(
+            ControllerId(0),
+            bus=self.bus,
+            balancer=SingleInvoker(self.bus, InvokerId(0)),
+            inflight=self.inflight,
+            keys=Keys(),
+            clock=SystemClock(),
+        )
+
+    async def invoke(
+        self, action: Action, payload: bytes | None = None, *, blocking: bool, wait_ms: int = 60_000
+    ) -> Accepted | Finished:
+        return await self.invoker.invoke(
+            GUEST,
+            action,
+            payload,
+            blocking=blocking,
+            wait_ms=wait_ms,
+            transid=TransId("t"),
+            received_ms=1,
+        )
+
+    async def sent(self) -> ActivationMessage:
+        delivery = await anext(aiter(self.bus.receive(topics.invoker(InvokerId(0)))))
+        assert isinstance(delivery.message, ActivationMessage)
+        return delivery.message
+
+
+def ended(message: ActivationMessage) -> ActivationRecord:
+    response = Response(status=Status.WHISK_ERROR, result=b'{"error":"x"}')
+    return of_failure(message, response, now_ms=2)
+
+
+def an(action: Action, **annotations: object) -> Action:
+    return replace(action, annotations=NO_KEY | annotations)
+
+
+async def test_a_call_that_does_not_wait_is_accepted_when_it_is_sent() -> None:
+    controller = Controller()
+    outcome = await controller.invoke(an(an_action()), b'{"a":1}', blocking=False)
+    message = await controller.sent()
+    assert outcome == Accepted(message.activation_id)
+    assert (message.payload, message.api_key, message.blocking) == (b'{"a":1}', None, False)
+    assert len(controller.inflight) == 1
+
+
+async def test_a_call_that_waits_gets_the_record() -> None:
+    controller = Controller()
+    call = asyncio.ensure_future(controller.invoke(an(an_action()), blocking=True))
+    message = await controller.sent()
+    record = ended(message)
+    controller.inflight.complete(message.activation_id, record)
+    assert await call == Finished(record)
+
+
+async def test_a_wait_that_is_over_leaves_the_activation_under_way() -> None:
+    controller = Controller()
+    outcome = await controller.invoke(an(an_action()), blocking=True, wait_ms=1)
+    assert isinstance(outcome, Accepted)
+    assert controller.inflight.count(Namespace("guest")) == 1
+    assert controller.inflight.complete(outcome.activation_id, None)
+
+
+async def test_a_full_bus_accepts_nothing_and_holds_nothing() -> None:
+    controller = Controller(capacity=1)
+    await controller.invoke(an(an_action()), blocking=False)
+    with pytest.raises(BusUnavailable):
+        await controller.invoke(an(an_action()), blocking=True)
+    assert len(controller.inflight) == 1
+
+
+async def test_a_cancelled_wait_does_not_cancel_the_activation() -> None:
+    controller = Controller()
+    call = asyncio.ensure_future(controller.invoke(an(an_action()), blocking=True))
+    message = await controller.sent()
+    call.cancel()
+    await asyncio.wait([call])
+    assert controller.inflight.complete(message.activation_id, ended(message))
+
+
+async def test_bound_parameters_are_under_the_payload_and_init_ones_beside_it() -> None:
+    controller = Controller()
+    bound = (Parameter("a", 1), Parameter("b", 2), Parameter("secret", {"k": None}, init=True))
+    action = replace(an(an_action()), parameters=bound)
+    await controller.invoke(action, b'{"b":3,"secret":"mine"}', blocking=False)
+    message = await controller.sent()
+    assert decode(message.payload) == {"a": 1, "b": 3}
+    assert message.init_env == {"secret": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "key"),
+    [({}, "u-1:secret"), ({"provide-api-key": True}, "u-1:secret"), (NO_KEY, None)],
+)
+async def test_only_an_action_that_asks_for_the_key_gets_it(
+    annotations: dict[str, object], key: str | None
+) -> None:
+    controller = Controller()
+    await controller.invoke(replace(an_action(), annotations=annotations), blocking=False)
+    message = await controller.sent()
+    assert message.api_key == key
+    assert "secret" not in repr(message)
