@@ -10,14 +10,13 @@ A message that was being run when an earlier process died is not run again: its 
 import asyncio
 from typing import Final
 
-from common.log import logger
-
 from common.bus.port import Bus, BusUnavailable, Delivery
 from common.clock import Clock
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord, Status
 from common.errors import BriskError
 from common.ids import InvokerId
+from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion

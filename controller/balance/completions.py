@@ -3,11 +3,10 @@
 import asyncio
 from typing import Final
 
-from common.log import logger
-
 from common.bus.port import Bus
 from common.clock import Clock
 from common.ids import ControllerId
+from common.log import logger
 from common.message import topics
 from common.message.completion import Completion
 from controller.balance.inflight import InFlight

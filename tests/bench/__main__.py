@@ -20,7 +20,7 @@ from pathlib import Path
 from common.codec import encode
 from tests.bench import fork, processes
 from tests.bench.client import ThinClient
-from tests.fakes.platform import (
+from tests.fakes.embedded import (
     GUEST_AUTH,
     ROOT,
     RunningPlatform,

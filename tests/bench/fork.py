@@ -9,7 +9,7 @@ import sys
 from functools import cache
 from typing import Final
 
-from tests.fakes.platform import ROOT
+from tests.fakes.embedded import ROOT
 
 _FORKER: Final = """
 import gc, importlib.util, os, socket, sys, time

@@ -1,11 +1,11 @@
-"""The platform that the tests of this folder are clients of: one for each file, with a new guest."""
+"""The platform that tests of this folder are clients of: one for each file, with a new guest."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.platform import RunningPlatform, running_platform
+from tests.fakes.embedded import RunningPlatform, running_platform
 
 
 @pytest.fixture(scope="module")

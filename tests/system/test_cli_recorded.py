@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from cli.program import run
-from tests.fakes.platform import RunningPlatform
+from tests.fakes.embedded import RunningPlatform
 
 RECORDED: Final = Path(__file__).parents[1] / "data" / "recorded"
 STEPS: Final[list[dict[str, Any]]] = [

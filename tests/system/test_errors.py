@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.platform import RunningPlatform
+from tests.fakes.embedded import RunningPlatform
 from tests.fakes.replay import Player
 
 OWN = "/api/v1/namespaces/_"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.api import Api
-from tests.fakes.platform import RunningPlatform
+from tests.fakes.embedded import RunningPlatform
 
 TIMED_OUT = "The action exceeded its time limits of 1000 milliseconds."
 INIT_TIMED_OUT = "The action exceeded its time limits of 1000 milliseconds during initialization."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.platform import RunningPlatform
+from tests.fakes.embedded import RunningPlatform
 from tests.fakes.replay import play
 
 NO_PACKAGES = "packages cannot be written yet"
