@@ -125,11 +125,15 @@ def file_of(folder: Path, day: int) -> Path:
 
 
 def days_in(folder: Path) -> set[int]:
-    """Return the days that have a file."""
-    matches = (_FILE.match(path.name) for path in folder.iterdir())
+    """Return the days that have a file. Raises `OSError`."""
+    return days_in_names(path.name for path in folder.iterdir())
+
+
+def days_in_names(names: Iterable[str]) -> set[int]:
+    """Return the days of which files of these names speak; other files are nothing to us."""
     return {
         date(*map(int, match.groups())).toordinal() - _EPOCH
-        for match in matches
+        for match in map(_FILE.match, names)
         if match is not None
     }
 
