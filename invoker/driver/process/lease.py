@@ -86,10 +86,15 @@ class Lease:
         """Return what *ask* says of the cgroup; *otherwise* if there is none, or none any more."""
         if self._group is None or self._is_released:
             return otherwise
+        group = self._group.result()
         try:
-            return await asyncio.wrap_future(self._threads.submit(ask, self._group.result()))
+            return await self.in_thread(lambda: ask(group))
         except OSError:
             return otherwise
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Return what *work*, which blocks, returns."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def release(self, end_signal: int = signal.SIGKILL) -> None:
         """Begin to give everything back. Idempotent, never raises, waits for nothing."""

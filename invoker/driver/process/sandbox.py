@@ -6,6 +6,7 @@ from typing import Final
 from common.ids import ContainerId
 from invoker.driver.channel import Channel
 from invoker.driver.port import Died, Expired, LogSink, Operation, Reply
+from invoker.driver.process import stopping
 from invoker.driver.process.cgroup import Group
 from invoker.driver.process.inside import init
 from invoker.driver.process.lease import Lease, end_signal
@@ -66,8 +67,11 @@ class ProcessSandbox:
 
     async def pause(self) -> None:
         """Stop all its processes."""
-        if not await self._lease.with_group(_freeze, otherwise=False):
-            self._signal_init(init.STOP)
+        if await self._lease.with_group(_freeze, otherwise=False):
+            return
+        pid = self._signal_init(init.STOP)
+        if pid is not None:
+            await self._lease.in_thread(lambda: stopping.wait_stopped(pid))
 
     async def resume(self) -> None:
         """Let them go on."""
@@ -82,9 +86,13 @@ class ProcessSandbox:
             self._lease.kill_zygote()
             await self._lease.wait_gone(DESTROY_S)
 
-    def _signal_init(self, number: int) -> None:
-        if self._is_isolated and self._lease.clone is not None:
-            self._lease.clone.signal(number)
+    def _signal_init(self, number: int) -> int | None:
+        """Tell the first process to stop or continue the others; return its pid if it could be."""
+        clone = self._lease.clone
+        if not self._is_isolated or clone is None or clone.ended.done():
+            return None
+        clone.signal(number)
+        return clone.started.result()
 
     async def _explain(self, how: str) -> Died:
         """Add to *how* the channel ended what its process and its cgroup tell."""
