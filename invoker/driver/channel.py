@@ -204,12 +204,17 @@ class Channel:
         if len(self._old_pipes) + len(self._pipes) > _MAX_OLD_PIPES:
             return
         self._old_pipes.update(self._pipes)
+        owner = (-1, -1)
         for fd in self._pipes:
+            # The sandbox's user owns its pipes, so that it can open them again as /dev/stdout.
+            owner = os.fstat(fd).st_uid, os.fstat(fd).st_gid
             self._readable.unregister(fd)
         self._pipes = {}
         write_ends = []
         for stream in Stream:
             read_end, write_end = os.pipe2(os.O_CLOEXEC)
+            if owner != (os.geteuid(), os.getegid()):
+                os.fchown(write_end, *owner)
             self._pipes[read_end] = stream
             self._watch_pipe(read_end)
             write_ends.append(write_end)

@@ -118,6 +118,9 @@ def serve(fd: int) -> None:
     processes = Processes()
     runner = Runner(streams, habitat)
     channel.hello()
+    _rehearse(habitat)
+    streams.install()
+    processes.others_alive()
     while True:
         try:
             kind, payload, fds = channel.receive()
@@ -128,3 +131,12 @@ def serve(fd: int) -> None:
         reply = runner.init(payload) if kind == b"I" else runner.run(payload)
         flags = OTHERS_ALIVE if processes.others_alive() else 0
         channel.answer(reply, flags | (MEMORY_EXHAUSTED if reply.memory_exhausted else 0))
+
+
+def _rehearse(habitat: Habitat) -> None:
+    """Go through a first activation, unheard.
+
+    A fresh fork shares its pages with its parent, and each is copied when it is first written to.
+    That costs a millisecond; here it is spent while the sandbox waits for its first call.
+    """
+    Runner(Streams(lambda stream, text: None), habitat).rehearse()

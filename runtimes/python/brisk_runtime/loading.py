@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import importlib
 import json
 import os
 import re
 import shutil
 import site
 import sys
-import tempfile
 import traceback
 import types
 from typing import Any, Callable, NamedTuple
@@ -85,13 +83,12 @@ def load(order: Order) -> Callable[[Any], Any]:
     """
     export(order.env)
     data = _decoded(order.code) if order.binary else order.code.encode("utf-8", "surrogatepass")
-    folder = tempfile.mkdtemp(prefix="action-")
+    folder = _new_folder()
     path, modules, origin = list(sys.path), set(sys.modules), os.getcwd()
     try:
         source_path = _place(data, folder, is_archive=order.binary and archive.is_archive(data))
         os.chdir(folder)
         sys.path.insert(0, folder)
-        importlib.invalidate_caches()
         _activate_virtualenv(folder)
         return _function(_execute(source_path), order.main)
     except BaseException:
@@ -102,6 +99,13 @@ def load(order: Order) -> Callable[[Any], Any]:
                 del sys.modules[name]
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _new_folder() -> str:
+    """Return a new folder. `tempfile` would do, at 0.5 ms: it tries out where it may write."""
+    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"action-{os.urandom(8).hex()}")
+    os.mkdir(folder, 0o700)
+    return folder
 
 
 def _decoded(code: str) -> bytes:

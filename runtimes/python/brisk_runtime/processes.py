@@ -12,6 +12,8 @@ import os
 import subprocess
 
 _INIT_PID = 1
+# 2 as a rule: the runtime is made right after its init. A host's own services come later.
+_HIGHEST_FIRST_PID = 9
 _LAST_PID = "/proc/sys/kernel/ns_last_pid"
 
 
@@ -20,7 +22,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._has_own_pids = self._pid > _INIT_PID and _leader_of_namespace() == _INIT_PID
+        self._has_own_pids = _has_own_pids()
         self._last_pid_fd: int | None = None
         self._seen_last_pid = b""
         if self._has_own_pids:
@@ -73,18 +75,13 @@ def _nothing() -> None:
     """Stand in for what a later `subprocess` may lack."""
 
 
-def _leader_of_namespace() -> int:
-    """Return the pid of the parent where that is an init made for this sandbox, else 0."""
-    parent = os.getppid()
+def _has_own_pids() -> bool:
+    """Tell whether this is the first child of an init, and `/proc` shows what these two can see."""
+    # A /proc of the host, bound in, calls this process by another number.
+    pid = os.getpid()
+    if os.getppid() != _INIT_PID or pid > _HIGHEST_FIRST_PID:
+        return False
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-            pids = next((line.split()[1:] for line in status if line.startswith("NSpid:")), [])
+        return os.readlink("/proc/self") == str(pid)
     except OSError:
-        return 0
-    # Of a process inside its own namespace, /proc there shows one number; the driver makes this
-    # process the first child of pid 1, so a small pid with that parent is a sandbox of its own.
-    return parent if len(pids) == 1 and os.getpid() < _FIRST_PIDS else 0
-
-
-# The runtime is made right after its init: 2 as a rule. A host's own services start later.
-_FIRST_PIDS = 10
+        return False

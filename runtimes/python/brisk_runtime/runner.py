@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import os
+import sys
 import traceback
 from typing import Any, Callable, NamedTuple
 
@@ -42,6 +43,11 @@ _NO_JSON = "The action returned a value that is not JSON"
 _MEMORY = "The action exhausted its memory and was aborted."
 
 
+# Code that works, and then refuses to be loaded: whatever loading it did is undone.
+_REHEARSED_INIT = b'{"value":{"code":"def main(args): return args\\nmain({})\\nraise SystemExit"}}'
+_REHEARSED_RUN = b'{"value":{"a":1}}'
+
+
 class Runner:
     """Holds the loaded code. One call at a time."""
 
@@ -51,6 +57,8 @@ class Runner:
         self._function: Callable[[Any], Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        # What an action imports of its own is imported once: its bytecode would only fill /tmp.
+        sys.dont_write_bytecode = True
 
     def init(self, body: bytes) -> Reply:
         """Load the code that the body of /init carries."""
@@ -72,6 +80,8 @@ class Runner:
             return self._failed(502, error.text, error.log)
         except MemoryError:
             return self._failed(502, _MEMORY, "MemoryError")._replace(memory_exhausted=True)
+        except OSError as error:  # the folder is full, or can't be written to
+            return self._failed(502, f"The code can't be stored: {error.strerror}", str(error))
         self._streams.settle()
         self._habitat.remember()
         return _INITIALISED
@@ -94,6 +104,13 @@ class Runner:
                 os._exit(0)
             self._streams.settle()
             self._habitat.restore()
+
+    def rehearse(self) -> None:
+        """Go through an init and a run that leave nothing behind."""
+        self.init(_REHEARSED_INIT)
+        self._function = _printed
+        self.run(_REHEARSED_RUN)
+        self._function = None
 
     def _call(self, function: Callable[[Any], Any], value: Any) -> Reply:
         try:
@@ -131,6 +148,11 @@ class Runner:
         if log:
             self._streams.say(log.rstrip("\n"))
         return Reply(status, _error(text))
+
+
+def _printed(value: Any) -> Any:
+    print(value)
+    return value
 
 
 async def _whole(awaitable: Any) -> Any:
