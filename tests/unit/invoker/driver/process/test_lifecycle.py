@@ -60,7 +60,9 @@ async def call(sandbox: ProcessSandbox, operation: Operation, value: object) -> 
 async def driver(tmp_path: Path) -> AsyncIterator[ProcessDriver]:
     driver = ProcessDriver(SandboxSettings(), [KIND], tmp_path)
     await driver.probe()
+    facts = driver._host
     yield driver
+    driver._host = facts
     await driver.close()
 
 
@@ -167,6 +169,7 @@ async def test_trusted_code_runs_without_namespaces(tmp_path: Path) -> None:
     """As the sandbox's own user it needs an interpreter that others may execute."""
     driver = ProcessDriver(SandboxSettings(allow_unisolated=True), [KIND], tmp_path)
     await driver.probe()
+    facts = driver._host
     forbid(driver, no_namespaces="unshare: Operation not permitted", cgroups=None, is_root=False)
     try:
         sandbox = await make(driver)
@@ -186,6 +189,7 @@ def main(args):
 
         assert not is_running(seen["child"])
     finally:
+        driver._host = facts
         await driver.close()
 
 
@@ -210,4 +214,3 @@ async def test_a_failed_start_says_why_and_leaves_nothing(driver: ProcessDriver)
 
     assert isinstance(refusal.value.__cause__, FileNotFoundError)
     assert driver._slots.taken == 0
-    forbid(driver, cgroups=None)
