@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import runtimes
+from common.log import logger
 from common.settings import SandboxSettings
 from invoker.driver.channel import Channel
 from invoker.driver.port import CannotStart, DriverReport, SandboxSpec
@@ -32,6 +33,7 @@ from invoker.driver.process.sandbox import DESTROY_S, EXIT_S, ProcessSandbox
 from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
 
 _T = TypeVar("_T")
+_log: Final = logger(__name__)
 
 START_S: Final = 10.0
 """How long a runtime may take to say that it is up: a Node on a busy host needs 0.3 s."""
@@ -183,13 +185,14 @@ class ProcessDriver:
         """Return the zygote that *interpreter* needs; a dead one is replaced."""
         flavour = interpreter.kind if interpreter.is_python else _NODE
         async with self._starting[flavour]:
+            if self._is_closed:
+                raise ZygoteFailed("the driver is closed")
             zygote = self._zygotes.get(flavour)
             if zygote is not None and zygote.is_alive:
                 return zygote
             if zygote is not None:
+                _log.warning("zygote_died", flavour=flavour, pid=zygote.pid)
                 await self._bury(flavour)
-            if self._is_closed:
-                raise ZygoteFailed("the driver is closed")
             launcher = interpreter.executable if interpreter.is_python else _OWN_PYTHON
             zygote = await Zygote.start(launcher, self._configuration(interpreter))
             self._zygotes[flavour] = zygote

@@ -13,14 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-import structlog
-
+from common.log import logger
 from invoker.driver.process.cgroup import Allowance, Group, Hierarchy
 from invoker.driver.process.inside import init
 from invoker.driver.process.zygote import Clone, Zygote
 
 _T = TypeVar("_T")
-_log: Final = structlog.get_logger(__name__)
+_log: Final = logger(__name__)
 
 
 class Slots:
@@ -134,7 +133,7 @@ class Lease:
 
     def _on_removed(self, removal: asyncio.Future[None]) -> None:
         if not removal.cancelled() and (error := removal.exception()) is not None:
-            _log.warning("a cgroup stays behind", sandbox=self.name, error=str(error))
+            _log.warning("cgroup_not_removed", container_id=self.name, error=str(error))
         self._finish()
 
     def _finish(self) -> None:
