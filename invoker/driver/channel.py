@@ -37,8 +37,10 @@ from invoker.driver.port import (
 )
 
 _KINDS: Final = {"init": frames.INIT, "run": frames.RUN}
-# 256 KB: a large answer in few turns of the loop, and no sandbox has the loop for long.
-_RECEIVE_BYTES: Final = 262_144
+# 64 KB: the buffer of a larger read is mapped anew each time, at 9 µs.
+_RECEIVE_BYTES: Final = 65_536
+# 256 KB in the middle of a large answer: few turns of the loop, none of them long.
+_BULK_BYTES: Final = 262_144
 _PIPE_BYTES: Final = 65_536
 # Below this, one copy is cheaper than a second buffer for the kernel to gather.
 _GATHER_BYTES: Final = 16_384
@@ -229,7 +231,8 @@ class Channel:
 
     def _on_frames(self) -> None:
         try:
-            data = self._socket.recv(_RECEIVE_BYTES)
+            is_bulk = self._reader.is_inside_frame
+            data = self._socket.recv(_BULK_BYTES if is_bulk else _RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
