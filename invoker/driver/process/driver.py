@@ -195,6 +195,9 @@ class ProcessDriver:
                 await self._bury(flavour)
             launcher = interpreter.executable if interpreter.is_python else _OWN_PYTHON
             zygote = await Zygote.start(launcher, self._configuration(interpreter))
+            if self._is_closed:  # meanwhile
+                await zygote.stop()
+                raise ZygoteFailed("the driver is closed")
             self._zygotes[flavour] = zygote
             records.write(self._state_dir, zygote.pid)
             return zygote

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 
 import pytest
@@ -104,6 +104,24 @@ async def test_a_dead_zygote_is_replaced(driver: ProcessDriver) -> None:
     assert await answer(another, "def main(args):\n    return {'a': 1}") == b'{"a": 1}'.replace(
         b" ", b""
     )
+
+
+async def test_a_zygote_that_comes_up_after_close_is_ended(driver: ProcessDriver) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        warming = tasks.create_task(refused(driver.warm(KIND)))
+        await asyncio.sleep(0)  # it has begun
+        await driver.close()
+
+    assert warming.result()
+    assert driver._zygotes == {}
+
+
+async def refused(start: Coroutine[object, object, None]) -> bool:
+    try:
+        await start
+    except CannotStart:
+        return True
+    return False
 
 
 PLATFORM = """
