@@ -11,6 +11,7 @@ import io
 import os
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -55,6 +56,8 @@ def unpack(data: bytes, folder: str) -> None:
         EOFError,
         NotImplementedError,  # a compression method that zipfile lacks
         RuntimeError,  # an encrypted entry
+        struct.error,
+        LookupError,
         ValueError,
         UnicodeError,
     ) as error:
