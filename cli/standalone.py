@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from aiohttp import web
 
 from cli import datafolder, guest
 from cli.datafolder import DataFolder
@@ -36,7 +35,7 @@ from common.store.actions import ActionStore
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
-from controller.app import Services, build_app
+from controller.app import Services, served
 from controller.balance.completions import Completions
 from controller.balance.inflight import InFlight
 from controller.balance.single import SingleInvoker
@@ -169,7 +168,7 @@ async def running(
             ),
             invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
         )
-        await stack.enter_async_context(_http(services, listener, settings.http.drain_s))
+        await stack.enter_async_context(served(services, listener, drain_s=settings.http.drain_s))
         yield Platform(url, guest_key, folder, report, network)
         log.info("platform_stops")
 
@@ -253,17 +252,6 @@ async def _serving(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         task = tasks.create_task(work)
         yield
         task.cancel()
-
-
-@asynccontextmanager
-async def _http(services: Services, listener: socket.socket, drain_s: float) -> AsyncIterator[None]:
-    runner = web.AppRunner(build_app(services), access_log=None, shutdown_timeout=drain_s)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listener, backlog=1024).start()
-        yield
-    finally:
-        await runner.cleanup()
 
 
 @contextlib.contextmanager

@@ -167,6 +167,9 @@ LOG_LINES_DROPPED: Final = Counter(
 )
 
 
+_CODES: Final = get_args(CodeClass)
+
+
 def count_ended(record: ActivationRecord) -> None:
     """Count an activation that has ended: its status, and how long it waited, loaded and ran."""
     ACTIVATIONS[record.response.status].inc()
@@ -175,6 +178,11 @@ def count_ended(record: ActivationRecord) -> None:
     if init_ms:
         INIT_DURATION.observe(init_ms / 1000)
     RUN_DURATION.observe((record.duration_ms - init_ms) / 1000)
+
+
+def count_request(route: RouteClass, status: int) -> None:
+    """Count a request that was answered with HTTP *status*, 200 to 599."""
+    REQUESTS[route, _CODES[status // 100 - 2]].inc()
 
 
 def render() -> bytes:

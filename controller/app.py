@@ -1,7 +1,15 @@
-"""The application: the table of routes, behind the gate.
+"""The API: the table of routes, behind the gate, and the two faces that show it on one port.
 
-`build_app` builds values and registers them; it starts nothing. Whoever runs it owns the sockets.
+`build_app` builds values and registers them; it starts nothing. `served` runs both faces on a
+socket: the hot one in front, for plain invocations, and aiohttp behind it, for everything.
 """
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from aiohttp import web
 
@@ -13,11 +21,16 @@ from controller.api.namespaces import Namespaces
 from controller.api.openapi import OpenApi
 from controller.api.route import Route, register
 from controller.api.services import Services
+from controller.api.shortcut import PREFIX, Shortcut
 from controller.api.unfilled import Unfilled
 from controller.api.usage import Usage
 from controller.edge.gate import Gate
+from controller.edge.hot import HotListener
 
-__all__ = ["Services", "build_app", "table"]
+__all__ = ["Services", "build_app", "served", "table"]
+
+BACKLOG: Final = 1024
+KEEP_ALIVE_S: Final = 75.0
 
 
 def table(services: Services) -> tuple[Route, ...]:
@@ -42,3 +55,48 @@ def build_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[gate.middleware()])
     register(table(services), app.router, gate)
     return app
+
+
+@asynccontextmanager
+async def served(
+    services: Services, listener: socket.socket, *, drain_s: float
+) -> AsyncIterator[None]:
+    """Answer requests that come to *listener* while inside.
+
+    listener: bound; it stays the caller's.
+    drain_s: how long the end of the block waits for requests that are under way.
+    """
+    runner = web.AppRunner(
+        build_app(services),
+        access_log=None,
+        logger=_silent(),
+        keepalive_timeout=KEEP_ALIVE_S,
+        shutdown_timeout=drain_s,
+    )
+    await runner.setup()
+    assert runner.server, "the runner is set up"
+    shortcut = Shortcut(services, Invocations(services))
+    hot = HotListener(PREFIX, shortcut.answer, runner.server)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(hot.serve())
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(hot, sock=listener, backlog=BACKLOG)
+            try:
+                yield
+            finally:
+                server.close()
+                await hot.drain(drain_s)
+        finally:
+            await runner.cleanup()
+            serving.cancel()
+
+
+def _silent() -> logging.Logger:
+    """Return a log for aiohttp that holds nothing: else anyone could fill it with bad requests.
+
+    What a handler of ours raises, the gate logs.
+    """
+    logger = logging.getLogger("aiohttp.server.silent")
+    logger.disabled = True
+    return logger

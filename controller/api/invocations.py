@@ -5,15 +5,18 @@ body is checked to be an object and passed on as it was sent; the result is put 
 the runtime gave it. Nothing of the user's is encoded anew.
 """
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
 from common import codec
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord, Status
+from common.entity.identity import Identity
+from common.entity.names import QualifiedName
 from common.entity.parameters import overridden
 from common.errors import ParametersNotAllowed, RuntimeDeprecated
+from common.ids import ActivationId, TransId
 from controller.api import activation_answer, rights
 from controller.api.route import Query, Route
 from controller.api.services import Services
@@ -31,6 +34,35 @@ STATUS: Final = {
     Status.WHISK_ERROR: 500,
 }
 """What a caller who waited sees of an activation's end."""
+
+
+class Asked(NamedTuple):
+    """What the query of an invocation asks for."""
+
+    blocking: bool
+    as_result: bool
+    wait_ms: int
+
+
+class Call(NamedTuple):
+    """One invocation, read and checked."""
+
+    identity: Identity
+    name: QualifiedName
+    asked: Asked
+    payload: bytes | None
+    given: dict[str, Any]
+    """The payload, decoded; empty where there is none."""
+    transid: TransId
+    received_ms: int
+
+
+class CallAnswer(NamedTuple):
+    """What a caller is told of one invocation; *text* is JSON."""
+
+    activation_id: ActivationId
+    text: bytes
+    status: int
 
 
 class Invocations:
@@ -77,37 +109,51 @@ class Invocations:
         self._services.entitlement.charge_invocation(identity)
         rights.own_entity(identity, name)
         content.check_length(request, self._limits.max_payload_bytes)
-        blocking, as_result, wait_ms = self._asked(request)
+        asked = self.asked(request.query if request.query_string else {})
         payload, given = await content.optional_object(
             request, limit_bytes=self._limits.max_payload_bytes
         )
-        action = await self._services.actions.get(name)
-        self._check(action, given)
+        answer = await self.run(
+            Call(
+                identity=identity,
+                name=name,
+                asked=asked,
+                payload=payload,
+                given=given,
+                transid=request[TRANSID],
+                received_ms=received_ms,
+            )
+        )
+        return answers.activation(answer.activation_id, answer.text, answer.status)
+
+    async def run(self, call: Call) -> CallAnswer:
+        """Run an action once; what of it is HTTP has been read, and is written elsewhere.
+
+        Raises `BriskError` when nothing was accepted.
+        """
+        action = await self._services.actions.get(call.name)
+        self._check(action, call.given)
         outcome = await self._services.invoker.invoke(
-            identity,
+            call.identity,
             action,
-            payload,
-            blocking=blocking,
-            wait_ms=wait_ms,
-            transid=request[TRANSID],
-            received_ms=received_ms,
+            call.payload,
+            blocking=call.asked.blocking,
+            wait_ms=call.asked.wait_ms,
+            transid=call.transid,
+            received_ms=call.received_ms,
         )
         if isinstance(outcome, Accepted):
             activation_id = outcome.activation_id
-            return answers.activation(
-                activation_id, codec.encode({"activationId": activation_id}), 202
-            )
-        return _finished(outcome.record, as_result=as_result)
+            return CallAnswer(activation_id, codec.encode({"activationId": activation_id}), 202)
+        return _finished(outcome.record, as_result=call.asked.as_result)
 
-    def _asked(self, request: web.Request) -> tuple[bool, bool, int]:
+    def asked(self, given: query.Query) -> Asked:
+        """Return what the query parameters ask for. Raises `MalformedQuery`."""
         longest_ms = self._limits.blocking_wait_ms
-        if not request.query_string:
-            return False, False, longest_ms
-        asked = request.query
-        return (
-            query.boolean(asked, "blocking", default=False),
-            query.boolean(asked, "result", default=False),
-            query.wait_ms(asked, longest_ms),
+        return Asked(
+            query.boolean(given, "blocking", default=False),
+            query.boolean(given, "result", default=False),
+            query.wait_ms(given, longest_ms),
         )
 
     def _check(self, action: Action, given: dict[str, object]) -> None:
@@ -119,11 +165,11 @@ class Invocations:
             raise RuntimeDeprecated(action.exec.kind)
 
 
-def _finished(record: ActivationRecord, *, as_result: bool) -> web.Response:
+def _finished(record: ActivationRecord, *, as_result: bool) -> CallAnswer:
     result = record.response.result
     # An array is answered bare even where the whole activation was asked for: OpenWhisk does so.
     if as_result or result[:16].lstrip().startswith(b"["):
         text = result
     else:
         text = codec.encode(activation_answer.whole(record, logs=()))
-    return answers.activation(record.activation_id, text, STATUS[record.response.status])
+    return CallAnswer(record.activation_id, text, STATUS[record.response.status])

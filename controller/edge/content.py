@@ -125,9 +125,14 @@ def _parsed(body: bytes) -> Any:
         value = decode(body)
     except MalformedJson as error:
         raise MalformedContent(str(error)) from error
-    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_nested_too_deeply(value):
+    if may_be_nested_too_deeply(body) and _is_nested_too_deeply(value):
         raise MalformedContent(f"nested more than {MAX_NESTING} levels deep")
     return value
+
+
+def may_be_nested_too_deeply(body: bytes) -> bool:
+    """Tell whether *body* opens enough arrays and objects to be worth a closer look."""
+    return len(body) > MAX_NESTING and body.count(b"[") + body.count(b"{") > MAX_NESTING
 
 
 def _is_nested_too_deeply(value: Any) -> bool:

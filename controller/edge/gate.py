@@ -24,13 +24,13 @@ from aiohttp.typedefs import Middleware
 from common import metrics
 from common.ids import TransId
 from common.log import logger
-from common.metrics import CodeClass, RouteClass
+from common.metrics import RouteClass
 from controller.edge import address, answers, auth, cors
 from controller.edge.auth import IDENTITY, Subjects
 from controller.edge.content import check_acceptable
 from controller.edge.errors import answer_to, is_fault
 from controller.edge.rejections import MethodNotAllowed, NoSuchRoute
-from controller.edge.transid import HEADER, TRANSID, transaction_id
+from controller.edge.transid import HEADER, TRANSID, TransactionIds
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,9 +40,7 @@ OWN_API: Final = "/api/brisk/v1"
 
 _ENTITY_METHODS: Final = ("GET", "PUT", "POST", "DELETE")
 _ENTITY_COLLECTIONS: Final = ("actions", "packages", "triggers", "rules")
-_SERVER: Final = "Brisk"
-
-_CODES: Final[tuple[CodeClass, ...]] = ("2xx", "3xx", "4xx", "5xx")
+SERVER: Final = "Brisk"
 
 log = logger(__name__)
 
@@ -52,6 +50,7 @@ class Gate:
 
     def __init__(self, subjects: Subjects) -> None:
         self._subjects = subjects
+        self._transids = TransactionIds()
         self._kinds: dict[object, RouteClass] = {}
 
     def open(self, handler: Handler, kind: RouteClass) -> Handler:
@@ -80,7 +79,7 @@ class Gate:
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            transid = transaction_id(request.headers.get(HEADER))
+            transid = self._transids.of(request.headers.get(HEADER))
             request[TRANSID] = transid
             try:
                 unmatched = request.match_info.http_exception
@@ -88,11 +87,12 @@ class Gate:
                     handler(request) if unmatched is None else self._lost(request, unmatched)
                 )
             except Exception as error:
-                answer = _refusal(request, error, transid)
+                path = request.rel_url.raw_path
+                answer = refusal(error, transid, method=request.method, path=path)
             answer.headers[HEADER] = transid
-            answer.headers["Server"] = _SERVER
+            answer.headers["Server"] = SERVER
             kind = self._kinds.get(request.match_info.handler, "other")
-            metrics.REQUESTS[kind, _CODES[answer.status // 100 - 2]].inc()
+            metrics.count_request(kind, answer.status)
             return answer
 
         return gate
@@ -146,14 +146,9 @@ def _check_entity(method: str, collection: str, rest: list[str]) -> None:
         address.legal_name(rest[0])
 
 
-def _refusal(request: web.Request, error: Exception, transid: TransId) -> web.StreamResponse:
+def refusal(error: Exception, transid: TransId, *, method: str, path: str) -> web.Response:
+    """Return the answer to *error*; a fault that nobody foresaw leaves a line in the log, too."""
     answer = answer_to(error)
     if is_fault(answer):
-        log.error(
-            "request failed",
-            transid=transid,
-            method=request.method,
-            path=request.rel_url.raw_path,
-            exc_info=error,
-        )
+        log.error("request failed", transid=transid, method=method, path=path, exc_info=error)
     return answers.error(answer, error, transid)

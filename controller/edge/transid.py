@@ -5,11 +5,11 @@ A name that could not travel in a header, a log line and an error body as it is 
 """
 
 import re
-import secrets
 from typing import Final
 
 from aiohttp import web
 
+from common.entropy import Entropy
 from common.ids import TransId
 
 HEADER: Final = "X-Request-ID"
@@ -20,8 +20,14 @@ _SYSTEM_PREFIX: Final = "sid_"
 _FIT_TO_TRAVEL: Final = re.compile(r"[!-~]{1,256}")
 
 
-def transaction_id(given: str | None) -> TransId:
-    """Return *given* where it may be used, else 32 random letters and digits."""
-    if given and not given.startswith(_SYSTEM_PREFIX) and _FIT_TO_TRAVEL.fullmatch(given):
-        return TransId(given)
-    return TransId(secrets.token_hex(16))
+class TransactionIds:
+    """Names requests. One for each that does, in one thread."""
+
+    def __init__(self) -> None:
+        self._entropy = Entropy()
+
+    def of(self, given: str | None) -> TransId:
+        """Return *given* where it may be used, else 32 random hexadecimal digits."""
+        if given and not given.startswith(_SYSTEM_PREFIX) and _FIT_TO_TRAVEL.fullmatch(given):
+            return TransId(given)
+        return TransId(self._entropy.take(16).hex())

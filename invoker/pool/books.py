@@ -93,10 +93,11 @@ class Books:
             return [Refuse(job.id, f"the pool has {self.shelf.capacity_mb} MB in all")]
         if warm := self.shelf.warm(job.key):
             return [self._assign(job, warm)]
+        orders: list[Order] = [self._remove(stale) for stale in self.shelf.outdated(job.key)]
         if blank := self.shelf.blank(job.shape):
-            return [self._assign(job, blank), *self._restock()]
+            return [self._assign(job, blank), *orders, *self._restock()]
         self.line.join(job)
-        return self._grow(job.shape)
+        return orders + self._grow(job.shape)
 
     def _happened(self, container_id: ContainerId, event: life.Event, at_s: float) -> list[Order]:
         before = self.shelf.containers.get(container_id)

@@ -10,7 +10,7 @@ old and go. Paused sandboxes lie at its bottom.
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 
-from common.ids import ContainerId
+from common.ids import ContainerId, DocId, Namespace
 from invoker.pool.container import ActionKey, Container, Shape, State
 
 
@@ -26,6 +26,7 @@ class Shelf:
         """Held by those that are REMOVING."""
         self.starting: Counter[Shape] = Counter()
         self._free: dict[ActionKey, list[ContainerId]] = {}
+        self._revisions: dict[tuple[Namespace, DocId], set[ActionKey]] = {}
         self._blank: dict[Shape, deque[ContainerId]] = {}
         self._ready: OrderedDict[ContainerId, None] = OrderedDict()
         self._paused: OrderedDict[ContainerId, None] = OrderedDict()
@@ -45,6 +46,12 @@ class Shelf:
         """Return the idle sandbox of *key* that was used last."""
         free = self._free.get(key)
         return free[-1] if free else None
+
+    def outdated(self, key: ActionKey) -> list[ContainerId]:
+        """Return idle sandboxes of the same action with another revision: nobody wants them."""
+        revisions = self._revisions.get((key.namespace, key.action), ())
+        stale = [other for other in revisions if other != key]
+        return [container_id for other in stale for container_id in self._free[other]]
 
     def blank(self, shape: Shape) -> ContainerId | None:
         """Return the stem cell of *shape* that has waited longest."""
@@ -88,10 +95,10 @@ class Shelf:
     def _index(self, container: Container) -> None:
         state, container_id = container.state, container.id
         if state is State.READY and container.key:
-            self._free.setdefault(container.key, []).append(container_id)
+            self._stack(container.key).append(container_id)
             self._ready[container_id] = None
         elif state is State.PAUSED and container.key:
-            self._free.setdefault(container.key, []).insert(0, container_id)
+            self._stack(container.key).insert(0, container_id)
             self._paused[container_id] = None
         elif state is State.BLANK:
             self._blank.setdefault(container.shape, deque()).append(container_id)
@@ -109,7 +116,7 @@ class Shelf:
             else:
                 free.remove(container.id)
             if not free:
-                del self._free[container.key]
+                self._drop_stack(container.key)
             del (self._ready if state is State.READY else self._paused)[container.id]
         elif state is State.BLANK:
             row = self._blank[container.shape]
@@ -122,6 +129,20 @@ class Shelf:
                 del self.starting[container.shape]
         elif state is State.REMOVING:
             self.leaving_mb -= container.shape.memory_mb
+
+    def _stack(self, key: ActionKey) -> list[ContainerId]:
+        free = self._free.get(key)
+        if free is None:
+            free = self._free[key] = []
+            self._revisions.setdefault((key.namespace, key.action), set()).add(key)
+        return free
+
+    def _drop_stack(self, key: ActionKey) -> None:
+        del self._free[key]
+        revisions = self._revisions[key.namespace, key.action]
+        revisions.remove(key)
+        if not revisions:
+            del self._revisions[key.namespace, key.action]
 
     def check(self) -> None:
         """Assert that every index and sum says what `containers` says, and that nothing overflows.
@@ -145,6 +166,8 @@ class Shelf:
         free = {(key, i) for key, stack in self._free.items() for i in stack}
         assert free == {(c.key, c.id) for c in every if c.is_idle}, self
         assert sum(map(len, self._free.values())) == len(free), "a sandbox is free twice"
+        revisions = [key for keys in self._revisions.values() for key in keys]
+        assert sorted(revisions) == sorted(self._free), self
         assert all(self._free.values()) and all(self._blank.values()), "an empty row is kept"
         for container in every:
             assert (container.job is not None) == (container.state is State.BUSY), container

@@ -118,7 +118,8 @@ def warm(platform: RunningPlatform) -> list[Line]:
         ThinClient(platform.url, platform.auth) as client,
         ThinClient(runtime_url) as runtime,
     ):
-        put_action(client, "warm")
+        with ThinClient(platform.url, platform.auth) as other:
+            put_action(other, "warm")
         path = "/api/v1/namespaces/_/actions/warm?blocking=true&result=true"
         call = client.request("POST", path, BODY)
         run = runtime.request("POST", "/run", encode({"value": {"name": "World"}}))

@@ -65,11 +65,11 @@ class PoolMachine(RuleBasedStateMachine):
     def happened(self, container: ContainerId, event: life.Event) -> None:
         self.tell(Happened(container, event, self.now_s))
 
-    @rule(action=st.integers(0, 3), shape=st.sampled_from(SHAPES))
-    def call(self, action: int, shape: Shape) -> None:
+    @rule(action=st.integers(0, 3), shape=st.sampled_from(SHAPES), rev=st.sampled_from("12"))
+    def call(self, action: int, shape: Shape, rev: str) -> None:
         self.jobs += 1
         job = ActivationId(f"{self.jobs:032x}")
-        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev("1"))
+        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev(rev))
         self.open[job] = None
         self.tell(JobArrived(Job(job, key, shape)))
 

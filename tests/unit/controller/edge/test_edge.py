@@ -18,7 +18,7 @@ from controller.edge.rejections import (
     MissingCredentials,
     NotAcceptable,
 )
-from controller.edge.transid import transaction_id
+from controller.edge.transid import TransactionIds
 from tests.fakes.running_api import GUEST, KEY, UUID, OneGuest, authorization
 
 
@@ -56,17 +56,17 @@ async def test_credentials_that_are_no_text_are_invalid() -> None:
 
 @pytest.mark.parametrize("given_id", ["mine", "x" * 256, "a-b_c:1"])
 def test_a_client_may_name_its_request(given_id: str) -> None:
-    assert transaction_id(given_id) == given_id
+    assert TransactionIds().of(given_id) == given_id
 
 
 @pytest.mark.parametrize(
     "given_id", [None, "", "sid_1", "x" * 257, "two words", "snow☃", "line\nbreak", "\udcff"]
 )
 def test_a_name_that_cannot_be_used_is_replaced(given_id: str | None) -> None:
-    made = transaction_id(given_id)
+    made = TransactionIds().of(given_id)
     assert len(made) == 32
     assert set(made) <= set(string.ascii_letters + string.digits)
-    assert made != transaction_id(given_id)
+    assert made != TransactionIds().of(given_id)
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,10 @@ class Pool:
         )
         self.now_s = 0.0
 
-    def call(self, job: str, action: str = "a", shape: Shape = PYTHON) -> list[Order]:
-        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}"), Rev("1"))
+    def call(
+        self, job: str, action: str = "a", shape: Shape = PYTHON, rev: str = "1"
+    ) -> list[Order]:
+        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}"), Rev(rev))
         return self._checked(self.books.handle(JobArrived(Job(ActivationId(job), key, shape))))
 
     def happened(self, container: str, event: life.Event) -> list[Order]:
@@ -103,6 +105,10 @@ def test_a_warm_sandbox_is_taken_at_once(warm: Pool) -> None:
 
 def test_another_actions_warm_sandbox_is_never_taken(warm: Pool) -> None:
     assert warm.call("j1", action="b") == [start("c-2")]
+
+
+def test_a_sandbox_with_an_older_revision_goes_when_a_newer_one_is_called(warm: Pool) -> None:
+    assert warm.call("j1", rev="2") == [Destroy(ContainerId("c-1")), start("c-2")]
 
 
 def test_the_sandbox_used_last_is_taken_first(pool: Pool) -> None:

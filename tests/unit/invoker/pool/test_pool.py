@@ -17,6 +17,7 @@ from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
 from tests.fakes.drivers import FakeDriver
 from tests.fakes.jobs import a_job
+from tests.fakes.turns import until
 
 
 class LoopClock(SystemClock):
@@ -51,15 +52,6 @@ async def pool_of(
     assert not books.shelf.containers, "the pool left sandboxes behind"
     assert not books.line, "the pool left calls behind"
     assert books.shelf.reserved_mb == 0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until *condition* holds; it must within a thousand turns."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came true")
 
 
 def states(pool: Pool) -> list[State]:
