@@ -21,7 +21,8 @@ from common.entity import activation_document
 from common.entity.activation import ActivationRecord
 from common.ids import ActivationId, Namespace
 from common.settings import StoreSettings
-from common.store import sqlite_days as days
+from common.store import days, sqlite_days
+from common.store.days import Key, Pending
 from common.store.port import (
     ActivationFilter,
     Missing,
@@ -32,7 +33,6 @@ from common.store.port import (
 )
 from common.store.spool import Spool
 from common.store.sqlite_day_writer import Committed, DayWriter
-from common.store.sqlite_days import Key, Pending
 from common.store.sqlite_file import Readers
 from common.store.sqlite_queries import Moment, Queries, record
 
@@ -56,11 +56,11 @@ class SqliteActivationStore:
         Raises `Corrupted`, `StoreUnavailable`.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        days.remove_drafts(folder)
+        sqlite_days.remove_drafts(folder)
         self._spool = spool
         self._queries = Queries(folder, readers)
         self._settings = settings
-        self._days = frozenset(days.days_in(folder))
+        self._days = frozenset(sqlite_days.days_in(folder))
         self._pending: dict[Key, Pending] = {}
         self._queue: deque[Pending] = deque()
         self._timer: asyncio.TimerHandle | None = None

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from common.store import sqlite_days as days
+from common.store import sqlite_days
+from common.store.days import Pending
 from common.store.port import StoreError
-from common.store.sqlite_days import Pending
 from common.store.sqlite_file import translated
 
 # Today's file, yesterday's around midnight, and two for what was late.
@@ -39,8 +39,8 @@ class DayWriter:
         outcome = Committed([], [], None)
         for day, entries in by_day.items():
             try:
-                with translated(days.file_of(self._folder, day)):
-                    days.insert(self._file(day), entries)
+                with translated(sqlite_days.file_of(self._folder, day)):
+                    sqlite_days.insert(self._file(day), entries)
                 outcome.stored.extend(entries)
             except StoreError as error:
                 outcome.failed.extend(entries)
@@ -55,7 +55,7 @@ class DayWriter:
     def _file(self, day: int) -> sqlite3.Connection:
         db = self._files.get(day)
         if db is None:
-            db = self._files[day] = days.open_day(self._folder, day)
+            db = self._files[day] = sqlite_days.open_day(self._folder, day)
             if len(self._files) > _FILES_KEPT_OPEN:
                 self._files.popitem(last=False)[1].close()
         self._files.move_to_end(day)

@@ -1,9 +1,6 @@
 """Records in SQLite: one file per UTC day, dropped whole when its time is over.
 
-Which file holds a record follows from the record alone, so nothing has to remember it: an id of
-ours begins with the moment it was accepted, and that day is the file's. An id from elsewhere, or
-one that had waited for more than a day, goes by its start. A file therefore holds only starts
-from a day before its own to a day after.
+Which file holds a record is said by `common.store.days`.
 
 The ledger, one row per namespace, action and hour, is in the same file and changes in the same
 transaction, and only if the record was not there yet: it is the sum of the records, always.
@@ -15,27 +12,19 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-from common.append_log import Segment, sync_folder
-from common.entity.activation import ActivationRecord
-from common.ids import ActivationId, Namespace, accepted_ms
+from common.append_log import sync_folder
+from common.ids import ActivationId, Namespace
+from common.store.days import EPOCH, HOUR_MS, Key, Pending, bounds
+from common.store.ledger import HourUsage
 from common.store.port import ActivationFilter, StoreUnavailable
 from common.store.sqlite_file import connect, transaction, translated
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
-_EPOCH: Final = date(1970, 1, 1).toordinal()
-# Two days before the end of the calendar, so that every day nearby has a name.
-_LAST_START_MS: Final = (date.max.toordinal() - _EPOCH - 2) * DAY_MS
-_OURS: Final = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}\Z")
 _FILE: Final = re.compile(r"act-(\d{4})(\d\d)(\d\d)\.db\Z")
 _DRAFT: Final = ".new"
-_EVER: Final = (-(1 << 62), 1 << 62)
-ALL_HOURS: Final = (-(1 << 40), 1 << 40)
 
 # The body is long, so this table keeps its hidden row id: rows in the key's tree are far slower.
 _SCHEMA: Final = """
@@ -50,78 +39,10 @@ CREATE TABLE usage_hour(
     PRIMARY KEY(ns, path, hour)) WITHOUT ROWID;
 """
 
-Key: TypeAlias = tuple[Namespace, ActivationId]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pending:
-    """A record on its way to the file of its day."""
-
-    record: ActivationRecord
-    document: bytes
-    day: int
-    segment: Segment
-    """Where the spool keeps it until it is committed."""
-
-    @property
-    def key(self) -> Key:
-        """What identifies the record."""
-        return self.record.namespace, self.record.activation_id
-
-
-@dataclass(frozen=True, slots=True)
-class HourUsage:
-    """One row of the ledger. *hour* counts from 1970."""
-
-    path: str
-    hour: int
-    activations: int
-    billed_ms: int
-    mb_ms: int
-
-
-def day_of(activation_id: ActivationId, start_ms: int) -> int:
-    """Return the day, counted from 1970, whose file holds a record.
-
-    Raises `ValueError` for a start that no calendar has.
-    """
-    if not 0 <= start_ms <= _LAST_START_MS:
-        raise ValueError(f"no record starts at {start_ms} ms")
-    hinted = hinted_day(activation_id)
-    if hinted is not None and abs(accepted_ms(activation_id) - start_ms) <= DAY_MS:
-        return hinted
-    return start_ms // DAY_MS
-
-
-def hinted_day(activation_id: ActivationId) -> int | None:
-    """Return the day of which an id speaks; None when it is not one of ours."""
-    if _OURS.match(activation_id) is None:
-        return None
-    return accepted_ms(activation_id) // DAY_MS
-
-
-def first_start_ms(day: int) -> int:
-    """Return the earliest start that the file of *day* may hold."""
-    return (day - 1) * DAY_MS
-
-
-def last_start_ms(day: int) -> int:
-    """Return the latest start that the file of *day* may hold."""
-    return (day + 2) * DAY_MS - 1
-
-
-def days_between(days: Iterable[int], since_ms: int | None, upto_ms: int | None) -> list[int]:
-    """Return those of *days* that may hold a start in the bounds, newest first."""
-    since, upto = _bounds(since_ms, upto_ms)
-    return sorted(
-        (day for day in days if first_start_ms(day) <= upto and last_start_ms(day) >= since),
-        reverse=True,
-    )
-
 
 def file_of(folder: Path, day: int) -> Path:
     """Return the file of *day*. Raises `ValueError` for a day that no calendar has."""
-    return folder / f"act-{date.fromordinal(_EPOCH + day):%Y%m%d}.db"
+    return folder / f"act-{date.fromordinal(EPOCH + day):%Y%m%d}.db"
 
 
 def days_in(folder: Path) -> set[int]:
@@ -132,7 +53,7 @@ def days_in(folder: Path) -> set[int]:
 def days_in_names(names: Iterable[str]) -> set[int]:
     """Return the days of which files of these names speak; other files are nothing to us."""
     return {
-        date(*map(int, match.groups())).toordinal() - _EPOCH
+        date(*map(int, match.groups())).toordinal() - EPOCH
         for match in map(_FILE.match, names)
         if match is not None
     }
@@ -246,26 +167,8 @@ def documents(db: sqlite3.Connection, namespace: Namespace) -> Iterator[bytes]:
         yield body
 
 
-def matches(record: ActivationRecord, wanted: ActivationFilter) -> bool:
-    """Tell whether a record that is not in a file yet belongs to an answer."""
-    since, upto = _bounds(wanted.since_ms, wanted.upto_ms)
-    return (
-        record.namespace == wanted.namespace
-        and wanted.name in (None, record.action.in_namespace)
-        and since <= record.start_ms <= upto
-    )
-
-
 def _where(wanted: ActivationFilter) -> tuple[str, tuple[str | int, ...]]:
-    bounds = _bounds(wanted.since_ms, wanted.upto_ms)
+    between = bounds(wanted.since_ms, wanted.upto_ms)
     if wanted.name is None:
-        return "ns=? AND start BETWEEN ? AND ?", (wanted.namespace, *bounds)
-    return "ns=? AND path=? AND start BETWEEN ? AND ?", (wanted.namespace, wanted.name, *bounds)
-
-
-def _bounds(since_ms: int | None, upto_ms: int | None) -> tuple[int, int]:
-    """Return both bounds, inside what SQLite can compare."""
-    first, last = _EVER
-    since = first if since_ms is None else max(first, min(since_ms, last))
-    upto = last if upto_ms is None else max(first, min(upto_ms, last))
-    return since, upto
+        return "ns=? AND start BETWEEN ? AND ?", (wanted.namespace, *between)
+    return "ns=? AND path=? AND start BETWEEN ? AND ?", (wanted.namespace, wanted.name, *between)

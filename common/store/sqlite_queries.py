@@ -8,23 +8,21 @@ snapshots of different files need not be of one moment.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from heapq import nlargest
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from common.entity import activation_document
 from common.entity.activation import ActivationRecord
 from common.entity.activation_document import MalformedRecord
 from common.ids import ActivationId, Namespace
-from common.store import sqlite_days as days
+from common.store import days, sqlite_days
+from common.store.days import HOUR_MS, Key, Pending
+from common.store.ledger import ALL_HOURS, HourUsage, added, summed, total, used
 from common.store.port import ActivationFilter, Corrupted, Missing, Period, UsageRow
-from common.store.sqlite_days import HOUR_MS, HourUsage, Key, Pending
 from common.store.sqlite_file import Readers
-
-_PERIOD_FORMATS: Final = {"action": "", "hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
 
 
 class Moment(NamedTuple):
@@ -84,7 +82,7 @@ class Queries:
             for day, entries in self._days(wanted, now):
                 with self._view(day, entries, now) as view:
                     total += len(view.pending)
-                    total += days.count(view.db, wanted) if view.db else 0
+                    total += sqlite_days.count(view.db, wanted) if view.db else 0
             return total
 
         return await self._readers.run(read)
@@ -103,9 +101,9 @@ class Queries:
             for day, entries in self._days(wanted, now):
                 with self._view(day, entries, now) as view:
                     if view.db:
-                        rows += days.usage(view.db, namespace, first_hour, end_hour)
-                    rows += [_used(entry.record) for entry in view.pending]
-            return _summed(rows, by)
+                        rows += sqlite_days.usage(view.db, namespace, first_hour, end_hour)
+                    rows += [used(entry.record) for entry in view.pending]
+            return summed(rows, by)
 
         return await self._readers.run(read)
 
@@ -121,13 +119,13 @@ class Queries:
             for day, entries in self._days(ActivationFilter(namespace=namespace), now):
                 with self._view(day, entries, now) as view:
                     if view.db:
-                        ledger += days.usage(view.db, namespace, *days.ALL_HOURS)
-                        stored = days.documents(view.db, namespace)
-                        recomputed.append(_sum("", 0, map(_used, map(record, stored))))
-                    pending = [_used(entry.record) for entry in view.pending]
+                        ledger += sqlite_days.usage(view.db, namespace, *ALL_HOURS)
+                        stored = sqlite_days.documents(view.db, namespace)
+                        recomputed.append(added("", 0, map(used, map(record, stored))))
+                    pending = [used(entry.record) for entry in view.pending]
                     ledger += pending
                     recomputed += pending
-            return _total(ledger), _total(recomputed)
+            return total(ledger), total(recomputed)
 
         return await self._readers.run(read)
 
@@ -148,7 +146,7 @@ class Queries:
             yield _View(None, entries)
             return
         with self._readers.snapshot(self._path(day)) as db:
-            yield _View(db, days.without_stored(db, entries))
+            yield _View(db, sqlite_days.without_stored(db, entries))
 
     def _newest(self, wanted: ActivationFilter, number: int, now: Moment) -> list[_Found]:
         found: list[_Found] = []
@@ -157,7 +155,7 @@ class Queries:
             if is_whole and (not found or found[-1].start_ms > days.last_start_ms(day)):
                 break
             with self._view(day, entries, now) as view:
-                rows = days.newest(view.db, wanted, number) if view.db else []
+                rows = sqlite_days.newest(view.db, wanted, number) if view.db else []
             found += [_Found(start_ms, aid, day, None) for start_ms, aid in rows]
             found += [
                 _Found(entry.record.start_ms, entry.record.activation_id, day, entry)
@@ -170,7 +168,7 @@ class Queries:
         if item.entry is not None:
             return item.entry.document
         with self._readers.snapshot(self._path(item.day)) as db:
-            document = days.document(db, (namespace, item.activation_id))
+            document = sqlite_days.document(db, (namespace, item.activation_id))
         if document is None:
             raise Missing(f"The record {item.activation_id} has been deleted just now.")
         return document
@@ -180,13 +178,13 @@ class Queries:
         # The day of the id first; an id from elsewhere may be in any file.
         for day in sorted(stored, key=lambda day: (day == hinted, day), reverse=True):
             with self._readers.snapshot(self._path(day)) as db:
-                document = days.document(db, key)
+                document = sqlite_days.document(db, key)
             if document is not None:
                 return document
         return None
 
     def _path(self, day: int) -> Path:
-        return days.file_of(self._folder, day)
+        return sqlite_days.file_of(self._folder, day)
 
 
 def record(document: bytes) -> ActivationRecord:
@@ -195,42 +193,3 @@ def record(document: bytes) -> ActivationRecord:
         return activation_document.decode(document)
     except MalformedRecord as error:
         raise Corrupted(str(error)) from error
-
-
-def _used(record: ActivationRecord) -> HourUsage:
-    return HourUsage(
-        path=record.action.in_namespace,
-        hour=record.start_ms // HOUR_MS,
-        activations=1,
-        billed_ms=record.billed_ms,
-        mb_ms=record.billed_ms * record.memory_mb,
-    )
-
-
-def _sum(path: str, hour: int, rows: Iterable[HourUsage]) -> HourUsage:
-    activations = billed_ms = mb_ms = 0
-    for row in rows:
-        activations += row.activations
-        billed_ms += row.billed_ms
-        mb_ms += row.mb_ms
-    return HourUsage(path, hour, activations, billed_ms, mb_ms)
-
-
-def _total(rows: Iterable[HourUsage]) -> UsageRow:
-    total = _sum("", 0, rows)
-    return UsageRow("", "", total.activations, total.billed_ms, total.mb_ms)
-
-
-def _summed(rows: Iterable[HourUsage], by: Period) -> list[UsageRow]:
-    groups: defaultdict[tuple[str, str], list[HourUsage]] = defaultdict(list)
-    for row in rows:
-        groups[_period(row.hour, by), row.path].append(row)
-    sums = ((period, path, _sum(path, 0, group)) for (period, path), group in groups.items())
-    return sorted(
-        UsageRow(period, path, total.activations, total.billed_ms, total.mb_ms)
-        for period, path, total in sums
-    )
-
-
-def _period(hour: int, by: Period) -> str:
-    return datetime.fromtimestamp(hour * 3600, UTC).strftime(_PERIOD_FORMATS[by])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.ids import ActivationId, activation_id
-from common.store import sqlite_days as days
+from common.store import days, sqlite_days
 from tests.fakes.records import DAY_MS, NOON_MS, an_id
 
 TODAY = NOON_MS // DAY_MS
@@ -21,7 +21,7 @@ def test_a_start_is_within_the_bounds_of_its_file(activation: ActivationId, star
 
     assert days.first_start_ms(day) <= start_ms <= days.last_start_ms(day)
     assert days.days_between([day], start_ms, start_ms) == [day]
-    assert days.days_in_names([days.file_of(Path(), day).name]) == {day}
+    assert sqlite_days.days_in_names([sqlite_days.file_of(Path(), day).name]) == {day}
 
 
 def test_an_id_of_ours_names_the_day_and_any_other_leaves_it_to_the_start() -> None:
@@ -37,9 +37,9 @@ def test_an_id_of_ours_names_the_day_and_any_other_leaves_it_to_the_start() -> N
 
 
 def test_a_file_is_called_by_its_day() -> None:
-    assert days.file_of(Path("folder"), TODAY) == Path("folder/act-20251121.db")
+    assert sqlite_days.file_of(Path("folder"), TODAY) == Path("folder/act-20251121.db")
     names = ["act-20251121.db", "act-20251121.db-wal", "act-2025.db", "act-20251122.0a.new"]
-    assert days.days_in_names(names) == {TODAY}
+    assert sqlite_days.days_in_names(names) == {TODAY}
 
 
 @pytest.mark.parametrize(
