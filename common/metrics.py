@@ -38,6 +38,8 @@ RouteClass: TypeAlias = Literal[
     "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
 ]
 CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
+BulkTry: TypeAlias = Literal["first", "again"]
+"""Whether a bulk was sent for the first time."""
 ThrottleLimit: TypeAlias = Literal[
     "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
 ]
@@ -125,6 +127,25 @@ SPOOL_SIZE: Final = Gauge(
     "Size of the spool: records that are not in the store yet.",
     registry=REGISTRY,
 )
+COUCHDB_RETRIES: Final = Counter(
+    "brisk_store_couchdb_retries_total",
+    "Requests to CouchDB that were sent again because it was away.",
+    registry=REGISTRY,
+)
+COUCHDB_CONFLICTS: Final[Mapping[BulkTry, Counter]] = _each(
+    Counter(
+        "brisk_store_couchdb_conflicts_total",
+        "Records that were there already: written by somebody else, or by a try that went unheard.",
+        ["bulk"],
+        registry=REGISTRY,
+    ),
+    get_args(BulkTry),
+)
+COUCHDB_REFUSED: Final = Counter(
+    "brisk_store_couchdb_refused_records_total",
+    "Records that CouchDB never takes; they are kept in the folder `refused`.",
+    registry=REGISTRY,
+)
 JOURNAL_PENDING: Final = Gauge(
     "brisk_bus_journal_pending_messages",
     "Accepted activations in the journal that have not ended.",
@@ -138,6 +159,40 @@ BUS_DEPTH: Final[Mapping[TopicClass, Gauge]] = _each(
         registry=REGISTRY,
     ),
     get_args(TopicClass),
+)
+
+BUS_IN_FLIGHT: Final = Gauge(
+    "brisk_bus_in_flight_messages",
+    "Messages on their way to the broker that it has not acknowledged.",
+    registry=REGISTRY,
+)
+BUS_LAG: Final[Mapping[TopicClass, Gauge]] = _each(
+    Gauge(
+        "brisk_bus_lag_messages",
+        "Messages that lie in the broker and are not settled by the consumer in this process.",
+        ["topic"],
+        registry=REGISTRY,
+    ),
+    get_args(TopicClass),
+)
+BUS_OLDEST_UNSETTLED: Final[Mapping[TopicClass, Gauge]] = _each(
+    Gauge(
+        "brisk_bus_oldest_unsettled_seconds",
+        "Age of the oldest message that this process took and has not settled.",
+        ["topic"],
+        registry=REGISTRY,
+    ),
+    get_args(TopicClass),
+)
+BUS_PRODUCE_ERRORS: Final = Counter(
+    "brisk_bus_produce_errors_total",
+    "Messages that the broker did not take.",
+    registry=REGISTRY,
+)
+BUS_POISON: Final = Counter(
+    "brisk_bus_poison_messages_total",
+    "Messages that could not be read, and were set aside.",
+    registry=REGISTRY,
 )
 
 _requests: Final = Counter(

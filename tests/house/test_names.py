@@ -25,6 +25,7 @@ UNITS = ("_ms", "_s", "_mb", "_bytes", "_per_minute")
 COUNTS = {
     "port", "pids", "stem_cells", "sequence_length", "min_concurrency", "max_concurrency",
     "concurrent_invocations", "max_waiting", "max_starts", "flush_records",
+    "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
 }  # fmt: skip
 
 
