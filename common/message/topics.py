@@ -9,6 +9,8 @@ Topic = NewType("Topic", str)
 HEALTH: Final = Topic("health")
 CACHE_INVALIDATION: Final = Topic("cacheInvalidation")
 EVENTS: Final = Topic("events")
+POISON: Final = Topic("poison")
+"""Messages of any topic that could not be read."""
 
 
 def invoker(invoker_id: InvokerId) -> Topic:

@@ -1,18 +1,21 @@
 """What the contract suites run against. A new adapter joins by one more factory and its name."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
 from common.bus.journal import Journal
+from common.bus.kafka import KafkaBus
 from common.bus.memory import MemoryBus
 from common.bus.port import Bus
 from common.clock import SystemClock
 from common.settings import StoreSettings
 from common.store.port import Stores
 from common.store.sqlite import SqliteStores
+from tests.fakes import kafka
 
 Reopen: TypeAlias = Callable[[], Awaitable[Stores]]
 """Opens the same stores once more; an instance that is still open is left as a crash leaves it."""
@@ -27,12 +30,39 @@ async def _sqlite(folder: Path) -> Stores:
     return await SqliteStores.open(folder, StoreSettings(close_s=5), SystemClock())
 
 
-async def _memory(folder: Path) -> Bus:
-    return MemoryBus(await Journal.open(folder), capacity=CAPACITY)
+@asynccontextmanager
+async def _memory(folder: Path) -> AsyncIterator[NewBus]:
+    opened: list[Bus] = []
+
+    async def new_bus() -> Bus:
+        opened.append(MemoryBus(await Journal.open(folder), capacity=CAPACITY))
+        return opened[-1]
+
+    yield new_bus
+    for bus in opened:
+        await bus.close()
+
+
+@asynccontextmanager
+async def _kafka(folder: Path) -> AsyncIterator[NewBus]:
+    if reason := kafka.absence():
+        pytest.skip(reason)
+    opened: list[KafkaBus] = []
+    async with kafka.corner(capacity=CAPACITY) as settings:
+
+        async def new_bus() -> Bus:
+            for bus in opened:
+                await bus.abandon()  # a crashed process has no connections either
+            opened.append(await KafkaBus.open(settings, folder, SystemClock()))
+            return opened[-1]
+
+        yield new_bus
+        for bus in opened:
+            await bus.close()
 
 
 STORES = {"sqlite": _sqlite}
-BUSES = {"memory": _memory}
+BUSES = {"memory": _memory, "kafka": _kafka}
 
 
 @pytest.fixture(params=STORES)
@@ -53,17 +83,10 @@ async def stores(reopen: Reopen) -> Stores:
     return await reopen()
 
 
-@pytest.fixture(params=BUSES)
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
 async def new_bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewBus]:
-    opened: list[Bus] = []
-
-    async def new_bus() -> Bus:
-        opened.append(await BUSES[request.param](tmp_path / "journal"))
-        return opened[-1]
-
-    yield new_bus
-    for bus in opened:
-        await bus.close()
+    async with BUSES[request.param](tmp_path / "journal") as new_bus:
+        yield new_bus
 
 
 @pytest.fixture

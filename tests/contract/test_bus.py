@@ -95,8 +95,13 @@ async def test_a_durable_message_is_delivered_again_after_a_crash(new_bus: NewBu
     after = await new_bus()
     await after.send(INVOKER, a_message(3), durable=False)
 
-    received = await take(after.receive(INVOKER), 3)
-    assert [delivery.message for delivery in received] == [a_message(i) for i in (0, 2, 3)]
+    deliveries = after.receive(INVOKER)
+    received = await take(deliveries)
+    while received[-1].message != a_message(3):
+        received += await take(deliveries)
+    # What was not durable may have come through, where it should have been.
+    messages = [delivery.message for delivery in received if delivery.message != a_message(1)]
+    assert messages == [a_message(i) for i in (0, 2, 3)]
     assert not any(delivery.was_started for delivery in received)
 
 
@@ -189,9 +194,11 @@ async def test_who_is_cancelled_while_sending_has_sent_nothing(new_bus: NewBus) 
     with pytest.raises(asyncio.CancelledError):
         await sending
 
-    for bus in (before, await new_bus()):
+    bus = before
+    for _ in range(2):
         await bus.send(INVOKER, a_message(1), durable=False)
         assert await ids_of(bus, 1) == [a_message(1).activation_id]
+        bus = await new_bus()
 
 
 async def test_closing_ends_every_receiver_and_refuses_what_comes(bus: Bus) -> None:

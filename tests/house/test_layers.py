@@ -26,6 +26,7 @@ BREACHES = {
     "controller": ("controller/balance/inflight.py", "import controller.edge.query"),
     "invoker": ("invoker/driver/port.py", "import invoker.logs.lines"),
     "aiohttp": ("invoker/service.py", "from aiohttp import web"),
+    "aiokafka": ("common/bus/memory.py", "import aiokafka"),
     "sqlite3": ("common/store/subjects.py", "import sqlite3"),
     "orjson": ("controller/edge/query.py", "import orjson"),
     "cryptography": ("controller/edge/query.py", "from cryptography import fernet"),

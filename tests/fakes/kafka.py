@@ -1,0 +1,109 @@
+"""Real brokers for tests: whether one answers, a corner of it, and one that a test may stop."""
+
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from common.settings import KafkaSettings, Settings
+from tests.fakes.embedded import ROOT
+
+SCRIPT: Final = ROOT / "deploy" / "dev" / "kafka"
+
+
+def settings(**changes: Any) -> KafkaSettings:
+    """Return settings for a corner of the broker that nobody else uses."""
+    usual = {"topic_prefix": f"test-{secrets.token_hex(6)}-", "session_timeout_s": 6.0}
+    return Settings().kafka.model_copy(update=usual | changes)
+
+
+def absence() -> str | None:
+    """Return why no broker can be used here; None when one answers."""
+    servers = Settings().kafka.bootstrap_servers
+    host, _, port = servers.split(",")[0].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError as error:
+        return f"no Kafka at {servers} ({error}): deploy/dev/kafka start"
+    return None
+
+
+async def remove_topics(used: KafkaSettings) -> None:
+    """Delete every topic of that corner."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=used.bootstrap_servers)
+    await admin.start()
+    try:
+        mine = [name for name in await admin.list_topics() if name.startswith(used.topic_prefix)]
+        if mine:
+            await admin.delete_topics(mine)
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def corner(**changes: Any) -> AsyncIterator[KafkaSettings]:
+    """Yield the settings of a corner, and leave nothing in the broker."""
+    used = settings(**changes)
+    try:
+        yield used
+    finally:
+        await remove_topics(used)
+
+
+class OwnBroker:
+    """A broker beside the usual one, which a test may stop and start."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use a free port; *folder* holds its data."""
+        self.port = _two_free_ports()
+        self._environment = os.environ | {  # noqa: TID251
+            "KAFKA_PORT": str(self.port),
+            "KAFKA_HOME": str(folder),
+            "KAFKA_KEEP_DATA": "1",
+        }
+
+    @property
+    def servers(self) -> str:
+        """Where it answers."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Return when it answers."""
+        self._run("start")
+
+    def stop(self) -> None:
+        """Return when it has ended. What it was given stays."""
+        self._run("stop")
+
+    def _run(self, verb: str) -> None:
+        subprocess.run(
+            [SCRIPT, verb], env=self._environment, check=True, timeout=90, capture_output=True
+        )
+
+
+@contextmanager
+def own_broker(folder: Path) -> Iterator[OwnBroker]:
+    """Run a broker of one's own."""
+    broker = OwnBroker(folder)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+def _two_free_ports() -> int:
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port = int(first.getsockname()[1])
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except OSError:
+                continue
+            return port
