@@ -1,6 +1,6 @@
 # Brisk: what to type. Each target may be repeated; it does only what is still to be done.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo serve test check bench docs lock
+.PHONY: help install install-dev demo serve services test check bench docs lock
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ demo: install ## start the platform, run an action on it, show the record, stop
 
 serve: install ## start the platform and stay
 	@.venv/bin/brisk serve
+
+services: ## start what a cluster needs on this machine: a broker, a container engine
+	@deploy/dev/kafka start
+	@deploy/dev/docker start
 
 test: install-dev ## all tests that need nothing but this machine
 	@.ci/test

@@ -81,6 +81,8 @@ class SandboxSpec:
     container_id: ContainerId
     kind: str
     memory_mb: int
+    image: str | None = None
+    """Of an action that brings its own container; None is what the driver has for the kind."""
     network: Network = Network.NONE
     env: Mapping[str, str] = field(default_factory=dict)
     """Of the container, before any code is loaded: `__OW_API_HOST` and the like."""
@@ -142,6 +144,28 @@ class LogSink(Protocol):
 
 class CannotStart(BriskError):
     """Failed to provision resources to run the action."""
+
+
+class ImageUnusable(CannotStart):
+    """The image of the action can't be used.
+
+    The developer's own image is at fault: the text is for the caller, with the status of a
+    developer error.
+    """
+
+
+class ImageNotPulled(ImageUnusable):
+    """Failed to pull container image '{image}'."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__(self.words(image=image))
+
+
+class ImageNotExecutable(ImageUnusable):
+    """executable file not found in image {image}"""  # noqa: D415  OpenWhisk's words
+
+    def __init__(self, image: str) -> None:
+        super().__init__(self.words(image=image))
 
 
 class Sandbox(Protocol):

@@ -1,6 +1,7 @@
 """The Python runtime: loads an action and runs it, over frames or over HTTP.
 
     python proxy.py --channel 3             frames on an inherited, connected socket
+    python proxy.py --connect PATH          frames on the Unix socket at this path
     python proxy.py --http 0.0.0.0:8080     OpenWhisk's /init and /run
 
 Any CPython from 3.9 on, standard library only. A zygote imports this file by its path, forks, and
@@ -14,6 +15,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import socket
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -98,6 +100,13 @@ def serve_channel(fd: int) -> None:
     channel.serve(fd)
 
 
+def serve_socket(path: str) -> None:
+    """Connect to the Unix socket at *path* and serve frames on it. Never returns."""
+    connected = socket.socket(socket.AF_UNIX)
+    connected.connect(path)
+    channel.serve(connected.detach())
+
+
 def serve_http(host: str, port: int) -> None:
     """Serve /init and /run on *host*:*port* until the process is ended."""
     web.serve(host, port)
@@ -108,11 +117,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run one Python action.")
     face = parser.add_mutually_exclusive_group()
     face.add_argument("--channel", type=int, metavar="FD", help="serve frames on this socket")
+    face.add_argument("--connect", metavar="PATH", help="or connect to this Unix socket for it")
     # 8080 on all interfaces: where OpenWhisk looks for a runtime in its container.
     face.add_argument("--http", default="0.0.0.0:8080", metavar="HOST:PORT", help="or HTTP")
     arguments = parser.parse_args()
     if arguments.channel is not None:
         serve_channel(arguments.channel)
+        return
+    if arguments.connect is not None:
+        serve_socket(arguments.connect)
         return
     host, _, port = arguments.http.rpartition(":")
     serve_http(host.strip("[]"), int(port))

@@ -15,6 +15,7 @@ from common.clock import SystemClock
 from common.settings import StoreSettings
 from common.store.port import Stores
 from common.store.sqlite import SqliteStores
+from tests.contract.drivers import house as house
 from tests.fakes import kafka
 
 Reopen: TypeAlias = Callable[[], Awaitable[Stores]]

@@ -34,6 +34,7 @@ _NUMBERS = {
     },
 }[platform.machine()]  # fmt: skip
 _IO_URING_SETUP = 425
+_OWN = ("socket:", "pipe:", "/memfd:", "/dev/null", "/proc/", "anon_inode:", "/tmp/", "/run/")
 
 
 def attempt(function):
@@ -282,8 +283,7 @@ def find_open_descriptors(host):
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             target = os.readlink("/proc/self/fd/" + name)
-            own = ("socket:", "pipe:", "/memfd:", "/dev/null", "/proc/", "anon_inode:", "/tmp/")
-            if not target.startswith(own):
+            if not target.startswith(_OWN):
                 foreign.append(target)
     return not foreign, str(foreign)
 

@@ -139,6 +139,22 @@ def find(name: str, mounts: Path = Path("/proc/self/mountinfo")) -> Hierarchy:
     return Hierarchy("v1", roots)
 
 
+def of_process(pid: int, proc: Path = Path("/proc")) -> Group:
+    """Return the group that the process *pid* is in, whoever made it. Raises `OSError`."""
+    version_1, version_2 = _mounted((proc / "self/mountinfo").read_text())
+    folders: dict[str, Path] = {}
+    for line in (proc / str(pid) / "cgroup").read_text().splitlines():
+        number, names, path = line.split(":", 2)
+        if number == "0" and version_2 is not None and not version_1:
+            return Group("v2", dict.fromkeys(_CONTROLLERS, version_2 / path.lstrip("/")))
+        for name in names.split(","):
+            if name in _CONTROLLERS and name in version_1:
+                folders[name] = version_1[name] / path.lstrip("/")
+    if len(folders) < len(_CONTROLLERS):
+        raise OSError(f"the groups of process {pid} can't be seen from here")
+    return Group("v1", folders)
+
+
 def _mounted(mountinfo: str) -> tuple[dict[str, Path], Path | None]:
     """Return the hierarchies of version 1 by controller, and that of version 2."""
     version_1: dict[str, Path] = {}

@@ -70,9 +70,20 @@ class Channel {
 
 /** Serve calls on *fd* until the other side closes it; then end the process. */
 function serveChannel(fd) {
+  serve(new net.Socket({ fd, readable: true, writable: false }), fd);
+}
+
+/** The same on the Unix socket at *path*. */
+function serveSocket(path) {
+  const socket = net.connect(path);
+  socket.on('error', () => exit(1));
+  // Frames are written synchronously, past the stream: for that the descriptor itself is needed.
+  socket.on('connect', () => serve(socket, socket._handle.fd));
+}
+
+function serve(socket, fd) {
   const channel = new Channel(fd);
   const runner = new Runner(new Outputs((stream, text) => channel.log(stream, text)));
-  const socket = new net.Socket({ fd, readable: true, writable: false });
   socket.on('data', (chunk) => {
     const frame = channel.take(chunk);
     if (frame === null) return;
@@ -86,4 +97,4 @@ function serveChannel(fd) {
   channel.hello();
 }
 
-module.exports = { serveChannel };
+module.exports = { serveChannel, serveSocket };

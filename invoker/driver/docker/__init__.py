@@ -1,0 +1,1 @@
+"""The docker driver: sandboxes are containers of an engine on this host."""

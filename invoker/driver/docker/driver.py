@@ -1,0 +1,284 @@
+"""The docker driver: sandboxes are containers of an engine on this host.
+
+Starting a container costs 0.2 s and the engine does one after the other, so no more are started at
+once than help; a pool keeps blank ones ready. Images of ours are told to connect to a socket that
+only their container sees and speak frames; images of strangers are spoken to as OpenWhisk does.
+Every container carries its owner's label, and a successor with the same state folder finds it.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from common.log import logger
+from common.settings import DockerSettings, SandboxSettings
+from invoker.driver.channel import Channel
+from invoker.driver.docker import flags, report, syscall_profile
+from invoker.driver.docker.attach import Attachment
+from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused
+from invoker.driver.docker.flags import Image
+from invoker.driver.docker.images import Library, NoSuchImage
+from invoker.driver.docker.landing import Landing
+from invoker.driver.docker.sandbox import DockerSandbox
+from invoker.driver.docker.voices import FramesVoice, HttpVoice
+from invoker.driver.http_channel import HttpChannel
+from invoker.driver.port import (
+    CannotStart,
+    DriverReport,
+    ImageNotExecutable,
+    ImageNotPulled,
+    SandboxSpec,
+)
+
+_log: Final = logger(__name__)
+
+START_S: Final = 20.0
+"""How long a runtime may take to connect and say that it is up, in a container that was started."""
+STARTS_PER_CORE: Final = 2
+_THREADS: Final = 4
+_FOLDER: Final = "containers"
+# What an engine says where a shell would say 127.
+_NOT_EXECUTABLE: Final = ("executable file not found", "no such file or directory")
+
+
+class DockerDriver:
+    """Makes sandboxes out of containers; see `port.SandboxDriver` for what is promised.
+
+    kinds: those of the manifest, each with the image that it has in OpenWhisk.
+    state_dir: a folder of this installation, held by one platform at a time.
+    natives: images of actions that mark the ends of their logs, as runtimes of the manifest do.
+    """
+
+    def __init__(
+        self,
+        settings: DockerSettings,
+        limits: SandboxSettings,
+        kinds: Mapping[str, str],
+        state_dir: Path,
+        natives: Collection[str] = (),
+    ) -> None:
+        self._settings = settings
+        self._kinds = dict(kinds)
+        self._folder = state_dir / _FOLDER
+        self._natives = frozenset(natives)
+        owner = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+        self._house = flags.House(
+            owner=owner,
+            network=settings.network,
+            pids=limits.pids,
+            tmp_mb=limits.tmp_mb,
+            machine=platform.machine(),
+        )
+        self._engine = Engine(settings.socket, answer_s=settings.answer_s)
+        self._library = Library(settings.socket, config=settings.config, pull_s=settings.pull_s)
+        self._threads = ThreadPoolExecutor(_THREADS, "brisk-freezer")
+        self._images: dict[str, Image] = {}
+        self._pulling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._starts = asyncio.Semaphore(STARTS_PER_CORE * (os.cpu_count() or 1))
+        self._landings: dict[DockerSandbox, Landing] = {}
+        self._sandboxes: set[DockerSandbox] = set()
+        self._begun: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<DockerDriver {len(self._sandboxes)} containers, {len(self._begun)} under way>"
+
+    async def probe(self) -> DriverReport:
+        """Find out what the engine can do and which kinds it has images for."""
+        try:
+            facts = await self._library.examine()
+            self._images = {
+                kind: facts.images[kind] for kind in self._kinds if kind in facts.images
+            }
+            for kind in self._kinds.keys() - self._images.keys():
+                with contextlib.suppress(NoSuchImage):
+                    self._images[kind] = await self._library.find(self._kinds[kind])
+        except EngineFailed as error:
+            return report.unreachable(str(error))
+        has_table = syscall_profile.of_machine(self._house.machine) is not None
+        return report.describe(
+            images=self._images,
+            has_swap_limit=facts.has_swap_limit,
+            has_pids_limit=facts.has_pids_limit,
+            has_profile=facts.has_seccomp and has_table,
+            is_root=os.geteuid() == 0,
+        )
+
+    async def reconcile(self) -> list[str]:
+        """Remove the containers that a crashed predecessor left, and their folders."""
+        removed = await self._library.remove_containers(self._house.owner)
+        await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: shutil.rmtree(self._folder, ignore_errors=True)
+        )
+        return removed
+
+    async def create(self, spec: SandboxSpec) -> DockerSandbox:
+        """Return a blank sandbox. Raises `CannotStart`."""
+        if self._is_closed:
+            raise CannotStart("the driver is closed")
+        try:
+            image = await self._image(spec)
+            if not image.speaks_frames and os.geteuid() != 0:
+                raise EngineFailed("only root can reach the server of a container")
+            async with self._starts:
+                return await self._started(spec, image)
+        except EngineRefused as error:
+            if spec.image is not None and any(each in error.message for each in _NOT_EXECUTABLE):
+                raise ImageNotExecutable(spec.image) from error
+            raise CannotStart from error
+        except (EngineFailed, OSError) as error:
+            raise CannotStart from error
+
+    async def close(self) -> None:
+        """Destroy every sandbox. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        while self._begun or self._sandboxes:
+            await asyncio.gather(*self._begun, return_exceptions=True)
+            await asyncio.gather(*(each.destroy() for each in list(self._sandboxes)))
+        await self._engine.close()
+        self._library.close()
+        self._threads.shutdown(wait=False)
+        with contextlib.suppress(OSError):  # somebody else's file is in it, or it was never made
+            self._folder.rmdir()
+
+    # Images.
+
+    async def _image(self, spec: SandboxSpec) -> Image:
+        if spec.image is None:
+            try:
+                return self._images[spec.kind]
+            except KeyError:
+                raise EngineFailed(f"the engine has no image for {spec.kind}") from None
+        async with self._pulling[spec.image]:  # at the same time once
+            try:
+                return await self._foreign(spec.image)
+            except (EngineFailed, TimeoutError) as error:
+                raise ImageNotPulled(spec.image) from error
+
+    async def _foreign(self, reference: str) -> Image:
+        if self._settings.pull == "auto" and flags.always_pulls(reference):
+            await self._library.pull(reference)
+        try:
+            image = await self._library.find(reference)
+        except NoSuchImage:
+            if self._settings.pull == "never":
+                raise
+            await self._library.pull(reference)
+            image = await self._library.find(reference)
+        # A stranger may carry our labels; what they unlock is for images of kinds only.
+        return Image(reference=image.reference)
+
+    # Making one container.
+
+    async def _started(self, spec: SandboxSpec, image: Image) -> DockerSandbox:
+        """Make and start the container; the engine can't be interrupted in it."""
+        making: asyncio.Task[DockerSandbox] = self._begin(self._make(spec, image))
+        try:
+            sandbox = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            discarding = self._begin(self._discard(making))
+            await asyncio.wait({discarding})
+            raise
+        try:
+            await self._introduce(sandbox, image)
+        except BaseException:
+            # A second cancellation ends the wait; what was begun goes on.
+            await asyncio.shield(self._begin(sandbox.destroy()))
+            raise
+        return sandbox
+
+    async def _make(self, spec: SandboxSpec, image: Image) -> DockerSandbox:
+        """Return the container, which runs. Raises `EngineFailed`, `OSError`."""
+        landing = None
+        if image.speaks_frames:
+            landing = Landing(self._folder / spec.container_id, flags.USER)
+        try:
+            where = str(landing.folder.resolve()) if landing else None
+            body = flags.create_body(spec, image, self._house, where)
+            name = flags.name_of(self._house.owner, spec.container_id)
+            container = await self._engine.create(name, body)
+        except BaseException:
+            if landing is not None:
+                landing.close()
+            raise
+        sandbox = DockerSandbox(
+            spec.container_id,
+            container,
+            self._engine,
+            self._threads,
+            self._clean_up,
+            has_server=landing is None,
+        )
+        self._sandboxes.add(sandbox)
+        if landing is not None:
+            self._landings[sandbox] = landing
+        try:
+            if landing is None:
+                await self._listen(sandbox, spec, container)
+            await self._engine.start(container)
+            await sandbox.begin()
+        except BaseException:
+            await sandbox.destroy()
+            raise
+        return sandbox
+
+    async def _listen(self, sandbox: DockerSandbox, spec: SandboxSpec, container: str) -> None:
+        """Take the output of a stranger's container before it starts."""
+        output = await Attachment.open(self._settings.socket, container)
+        http = HttpChannel(sandbox.dial, spec.container_id)
+        is_sentinelled = spec.image is None or spec.image in self._natives
+        sandbox.speak(HttpVoice(http, output, is_sentinelled=is_sentinelled))
+
+    async def _introduce(self, sandbox: DockerSandbox, image: Image) -> None:
+        """Wait until a runtime of ours says that it is up. Raises `CannotStart`, `EngineFailed`."""
+        if not image.speaks_frames:
+            return
+        accepting = self._begin(self._accept(sandbox))
+        ending = self._begin(self._engine.wait(sandbox.container, START_S))
+        try:
+            await asyncio.wait(
+                {accepting, ending}, timeout=START_S, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            is_here = accepting.done()
+            for each in (accepting, ending):
+                each.cancel()
+            await asyncio.wait({accepting, ending})
+        if not is_here:
+            raise CannotStart from EngineFailed((await sandbox.explain("it said nothing")).how)
+        channel = accepting.result()
+        await channel.hello(START_S)
+
+    async def _accept(self, sandbox: DockerSandbox) -> Channel:
+        """Let the container's runtime connect; from then on the sandbox owns the channel."""
+        channel = await self._landings[sandbox].accept()
+        sandbox.speak(FramesVoice(channel))
+        return channel
+
+    async def _discard(self, making: asyncio.Task[DockerSandbox]) -> None:
+        await asyncio.wait({making})
+        if not making.cancelled() and making.exception() is None:
+            await making.result().destroy()
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start what outlives a cancellation of who asked for it; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return task
+
+    def _clean_up(self, sandbox: DockerSandbox) -> None:
+        self._sandboxes.discard(sandbox)
+        landing = self._landings.pop(sandbox, None)
+        if landing is not None:
+            landing.close()

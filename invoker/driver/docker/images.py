@@ -1,0 +1,153 @@
+"""What is rare of a container engine: is it there, which images has it, pull, clean up.
+
+Through the engine's own library, which knows registries and their credentials. It blocks, so it has
+threads of its own; only this module imports it, and its errors are translated here.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import docker
+import docker.errors
+import requests
+
+from invoker.driver.docker import flags
+from invoker.driver.docker.engine import EngineFailed, EngineUnreachable
+from invoker.driver.docker.flags import Image
+
+_T = TypeVar("_T")
+
+ASK_S: Final = 10.0
+_THREADS: Final = 4
+_VERSION: Final = "1.40"
+
+
+class NoSuchImage(EngineFailed):
+    """The engine does not have the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the engine says of itself and of its images."""
+
+    version: str
+    has_swap_limit: bool
+    has_pids_limit: bool
+    has_seccomp: bool
+    images: Mapping[str, Image]
+    """By kind: ours, which carry its name in a label."""
+
+
+class Library:
+    """The engine's library on its own threads; owned by the driver until `close`."""
+
+    def __init__(self, socket: Path, *, config: Path | None, pull_s: float) -> None:
+        self._socket = socket
+        self._config = config
+        self._pull_s = pull_s
+        self._threads = ThreadPoolExecutor(_THREADS, "brisk-docker")
+        self._clients = threading.local()
+        self._opened: list[docker.DockerClient] = []
+
+    async def examine(self) -> Facts:
+        """Return what is there. Raises `EngineFailed`."""
+        return await self._run(self._examine)
+
+    async def find(self, reference: str) -> Image:
+        """Return the image *reference*. Raises `NoSuchImage`, `EngineFailed`."""
+        return await self._run(lambda client: _known(client.images.get(reference), reference))
+
+    async def pull(self, reference: str) -> None:
+        """Pull the image *reference*. Raises `NoSuchImage`, `EngineFailed`."""
+        name, tag = _split(reference)
+        async with asyncio.timeout(self._pull_s):
+            await self._run(lambda client: client.api.pull(name, tag))
+
+    async def remove_containers(self, owner: str) -> list[str]:
+        """Remove every container labelled with *owner*; return their names."""
+        return await self._run(lambda client: _remove_all(client, owner))
+
+    def close(self) -> None:
+        """Let go of the threads. Idempotent."""
+        self._threads.shutdown(wait=False)
+        for client in self._opened:
+            client.close()
+        self._opened.clear()
+
+    async def _run(self, work: Callable[[docker.DockerClient], _T]) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._with_client, work)
+
+    def _with_client(self, work: Callable[[docker.DockerClient], _T]) -> _T:
+        with _translated():
+            client = getattr(self._clients, "client", None)
+            if client is None:
+                client = docker.DockerClient(
+                    base_url=f"unix://{self._socket}", version=_VERSION, timeout=self._pull_s
+                )
+                if self._config is not None:
+                    client.api.reload_config(str(self._config))
+                self._clients.client = client
+                self._opened.append(client)
+            return work(client)
+
+    def _examine(self, client: docker.DockerClient) -> Facts:
+        told = client.info()
+        found = client.images.list(filters={"label": flags.KIND_LABEL})
+        return Facts(
+            version=str(told.get("ServerVersion")),
+            has_swap_limit=bool(told.get("SwapLimit")),
+            has_pids_limit=bool(told.get("PidsLimit", True)),
+            has_seccomp=any("seccomp" in each for each in told.get("SecurityOptions") or ()),
+            images={
+                each.labels[flags.KIND_LABEL]: _known(each, each.tags[0])
+                for each in found
+                if each.tags
+            },
+        )
+
+
+def _known(image: Any, reference: str) -> Image:
+    faces = str(image.labels.get(flags.FACES_LABEL, "")).split()
+    command = tuple(image.attrs["Config"].get("Cmd") or ())
+    return Image(reference=reference, command=command, speaks_frames=flags.FRAMES in faces)
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """Return name and tag; without a tag the library would pull all of them."""
+    if "@" in reference:
+        name, _, digest = reference.partition("@")
+        return name, digest
+    folder, slash, name = reference.rpartition("/")
+    name, _, tag = name.partition(":")
+    return folder + slash + name, tag or "latest"
+
+
+def _remove_all(client: docker.DockerClient, owner: str) -> list[str]:
+    label = f"{flags.OWNER_LABEL}={owner}"
+    removed = []
+    for container in client.containers.list(
+        all=True, ignore_removed=True, filters={"label": label}
+    ):
+        with contextlib.suppress(docker.errors.NotFound):  # gone meanwhile
+            container.remove(force=True, v=True)
+            removed.append(str(container.name))
+    return sorted(removed)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (docker.errors.ImageNotFound, docker.errors.NotFound) as error:
+        raise NoSuchImage(error.explanation) from error
+    except docker.errors.APIError as error:
+        raise EngineFailed(f"the engine refused: {error.explanation}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineUnreachable(f"the engine can't be reached: {error}") from error
