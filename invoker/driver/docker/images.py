@@ -6,6 +6,7 @@ threads of its own; only this module imports it, and its errors are translated h
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +48,8 @@ class Facts:
 class Library:
     """The engine's library on its own threads; owned by the driver until `close`."""
 
-    def __init__(self, socket: Path, *, config: Path | None, pull_s: float) -> None:
-        self._socket = socket
+    def __init__(self, path: Path, *, config: Path | None, pull_s: float) -> None:
+        self._socket = path
         self._config = config
         self._pull_s = pull_s
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-docker")
@@ -88,6 +89,7 @@ class Library:
         with _translated():
             client = getattr(self._clients, "client", None)
             if client is None:
+                _knock(self._socket)
                 client = docker.DockerClient(
                     base_url=f"unix://{self._socket}", version=_VERSION, timeout=self._pull_s
                 )
@@ -111,6 +113,13 @@ class Library:
                 if each.tags
             },
         )
+
+
+def _knock(path: Path) -> None:
+    """Raise `OSError` when nobody listens at *path*; the library would lose a socket over it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(ASK_S)
+        probe.connect(str(path))
 
 
 def _known(image: Any, reference: str) -> Image:
