@@ -33,6 +33,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from common.bus.offsets import Commit
 from common.bus.port import BusUnavailable
+from common.message import topics
 from common.message.topics import Topic
 from common.settings import KafkaSettings
 
@@ -40,6 +41,7 @@ MAX_BATCH_BYTES: Final = 512 << 10
 """Half of what a broker takes by default; one larger message goes alone."""
 _FETCH_BYTES: Final = 2 << 20
 _FETCH_WAIT_MS: Final = 500
+_HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 _SIZE_ERRORS: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -136,6 +138,7 @@ class Broker:
         self._producer: Any = None
         self._retired: list[Any] = []
         self._admin: Any = None
+        self._made: set[Topic] = set()
         self._starting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -143,13 +146,16 @@ class Broker:
         """Return when a broker answers. Raises `BusUnavailable`."""
         await self._running_producer()
 
-    async def ensure_topic(self, topic: Topic, *, retention_ms: int) -> None:
+    async def ensure_topic(self, topic: Topic) -> None:
         """Make *topic* unless it is there. Raises `BusUnavailable`."""
+        if topic in self._made:
+            return
         settings = self._settings
+        is_order = topics.is_invoker(topic)
         new = NewTopic(
             self._named(topic), 1, settings.replication,
             topic_configs={
-                "retention.ms": str(retention_ms),
+                "retention.ms": str(settings.retention_ms if is_order else _HOUR_MS),
                 "retention.bytes": str(settings.retention_bytes),
                 # The envelope of a batch, and a message that does not shrink.
                 "max.message.bytes": str(settings.max_message_bytes + (64 << 10)),
@@ -159,6 +165,7 @@ class Broker:
         for _, code, text in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise BusUnavailable(f"The topic {topic} cannot be made: {text or for_code(code)}.")
+        self._made.add(topic)
 
     async def produce(
         self, topic: Topic, records: Sequence[Record]
@@ -239,17 +246,14 @@ class Broker:
                 await consumer.start()
             yield Reader(consumer, partition, settings.request_timeout_s)
         finally:
-            with suppress(KafkaError):
-                await consumer.stop()
+            await _end_consumer(consumer)
 
     async def close(self) -> None:
         """Let go of all connections, also of what was handed over and not taken. Idempotent."""
         producer, self._producer = self._producer, None
         admin, self._admin = self._admin, None
         if producer is not None:
-            # Trap: aiokafka's own stop waits until everything is taken, without a bound.
-            producer._message_accumulator.fail_all(ProducerClosed())
-            await producer.stop()
+            self._retired.append(producer)
         await self._end_retired()
         if admin is not None:
             await admin.close()
@@ -276,7 +280,17 @@ class Broker:
 
     async def _end_retired(self) -> None:
         while self._retired:
-            await self._retired.pop().stop()
+            producer = self._retired.pop()
+            # Trap: aiokafka's own stop waits until everything is taken, without a bound. So its
+            # sender ends first; what it had not sent then fails, and nothing is left to wait for.
+            with suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(self._settings.request_timeout_s):
+                    await producer._sender.close()
+            accumulator = producer._message_accumulator
+            # Trap: a batch that was to be sent again expects to be found here when it ends.
+            accumulator._pending_batches.update(*accumulator._batches.values())
+            accumulator.fail_all(ProducerClosed())
+            await producer.stop()
 
     async def _ask(self, verb: str, *arguments: Any, **named: Any) -> Any:
         async with self._asking:
@@ -309,7 +323,6 @@ class Broker:
         is_lasting = not getattr(error, "retriable", False) and not isinstance(error, _SIZE_ERRORS)
         if is_lasting and isinstance(error, KafkaError) and self._producer is producer:
             self._producer = None
-            producer._message_accumulator.fail_all(error)
             self._retired.append(producer)
 
     def _named(self, topic: Topic) -> str:
@@ -346,6 +359,18 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         if assigned:
             await self._member.on_given()
+
+
+async def _end_consumer(consumer: Any) -> None:
+    """Stop *consumer*, also while the broker is away."""
+    task = asyncio.current_task()
+    try:
+        await consumer.stop()
+    except (KafkaError, asyncio.CancelledError):
+        # Trap: without a broker, stop ends in the cancellation of one of its own fetches.
+        await consumer._client.close()
+        if task is not None and task.cancelling():
+            raise
 
 
 @contextmanager

@@ -146,6 +146,7 @@ class Inbox:
         """Take messages until this is cancelled, whatever becomes of the broker meanwhile."""
         while True:
             try:
+                await self._broker.ensure_topic(self.topic)
                 async with self._broker.reading(self.topic, self._member, self) as reader:
                     self._reader = reader
                     await self._read(reader)

@@ -26,7 +26,6 @@ from common.message import topics
 from common.message.topics import Topic
 from common.settings import KafkaSettings
 
-_HOUR_MS: Final = 3_600_000
 _ASK_AGAIN_S: Final = 0.1
 # Blocking calls whose message was lost, and whose wait may end in a promise after all.
 _MOST_LOST: Final = 10_000
@@ -212,11 +211,9 @@ class Outbox:
 
     async def _make(self, topic: Topic) -> None:
         """Return when *topic* is there, however long the broker is away."""
-        is_invoker = topic.startswith("invoker")
-        retention_ms = self._settings.retention_ms if is_invoker else _HOUR_MS
         while True:
             try:
-                return await self._broker.ensure_topic(topic, retention_ms=retention_ms)
+                return await self._broker.ensure_topic(topic)
             except BusUnavailable as error:
                 await self._pause(topic, error)
 

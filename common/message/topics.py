@@ -18,6 +18,11 @@ def invoker(invoker_id: InvokerId) -> Topic:
     return Topic(f"invoker{invoker_id}")
 
 
+def is_invoker(topic: Topic) -> bool:
+    """Tell whether *topic* carries orders to an invoker."""
+    return topic.startswith("invoker")
+
+
 def completed(controller_id: ControllerId) -> Topic:
     """Return where *controller_id* hears of activations that ended."""
     return Topic(f"completed{controller_id}")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.codec import encode
-from tests.bench import fork, processes
+from tests.bench import bus, fork, processes
 from tests.bench.client import ThinClient
 from tests.fakes.embedded import (
     GUEST_AUTH,
@@ -160,6 +160,22 @@ def cold(platform: RunningPlatform) -> Line:
                 f"{p50:.1f} ms ÷ {fork_p50:.2f} ms", p50 / fork_p50, 6)  # fmt: skip
 
 
+def bus_of_a_cluster() -> list[Line]:
+    """Compare a round trip through the cluster's bus with bare aiokafka, where there is Kafka."""
+    if reason := bus.absence():
+        print(f"not measured: {reason}\n")
+        return []
+    lines = []
+    for at_once, calls in ((1, 50), (16, 400)):
+        ours, bare = bus.round_trips_ms(at_once, calls)
+        p50, bare_p50 = statistics.median(ours), statistics.median(bare)
+        lines.append(
+            Line(f"bus round trip p50 ÷ bare aiokafka p50, {at_once} at once",
+                 f"{p50:.2f} ms ÷ {bare_p50:.2f} ms", p50 / bare_p50, 1.5)
+        )  # fmt: skip
+    return lines
+
+
 def start_to_ready() -> Line:
     """Measure how long the platform takes from its first instruction to its ready line."""
     seconds: list[float] = []
@@ -192,6 +208,7 @@ def main() -> int:
         lines.append(idle_memory(platform))
         lines += warm(platform)
         lines.append(cold(platform))
+    lines += bus_of_a_cluster()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, "
           f"{time.strftime('%Y-%m-%d', time.gmtime())}\n")  # fmt: skip
     print("| promise | measured | value | bound | kept |\n|---|---|---|---|---|")

@@ -1,9 +1,9 @@
 """Real brokers for tests: whether one answers, a corner of it, and one that a test may stop."""
 
+import asyncio
 import os
 import secrets
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -73,18 +73,21 @@ class OwnBroker:
         """Where it answers."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Return when it answers."""
-        self._run("start")
+        await self._run("start")
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Return when it has ended. What it was given stays."""
-        self._run("stop")
+        await self._run("stop")
 
-    def _run(self, verb: str) -> None:
-        subprocess.run(
-            [SCRIPT, verb], env=self._environment, check=True, timeout=90, capture_output=True
-        )
+    async def _run(self, verb: str) -> None:
+        done = await asyncio.create_subprocess_exec(
+            SCRIPT, verb, env=self._environment,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        async with asyncio.timeout(90):
+            assert await done.wait() == 0, f"the broker did not {verb}"
 
 
 @contextmanager
@@ -92,10 +95,10 @@ def own_broker(folder: Path) -> Iterator[OwnBroker]:
     """Run a broker of one's own."""
     broker = OwnBroker(folder)
     try:
-        broker.start()
+        asyncio.run(broker.start())
         yield broker
     finally:
-        broker.stop()
+        asyncio.run(broker.stop())
 
 
 def _two_free_ports() -> int:
