@@ -176,6 +176,11 @@ class _Connection(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        """Refuse a second answer that comes together with the first."""
+        if self._reply is None or self._reply.done():
+            raise _NoAnswer("it spoke without being asked")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note the length. Nothing else in the head matters."""
         if name.lower() == b"content-length":
