@@ -19,6 +19,11 @@ def socket() -> Path:
     return next((each for each in (_USUAL, ours) if _answers(each)), ours)
 
 
+def answers() -> bool:
+    """Tell whether there is one."""
+    return _answers(socket())
+
+
 def _answers(path: Path) -> bool:
     with sockets.socket(sockets.AF_UNIX) as client:
         client.settimeout(2)
@@ -33,7 +38,7 @@ def _answers(path: Path) -> bool:
 needed = (
     pytest.mark.docker,
     pytest.mark.skipif(
-        not _answers(socket()), reason=f"no container engine answers on {socket()}: make services"
+        not answers(), reason=f"no container engine answers on {socket()}: make services"
     ),
 )
 """Marks of what needs an engine."""
