@@ -1,9 +1,9 @@
 # Brisk: what to type. Each target may be repeated; it does only what is still to be done.
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo serve services test check bench docs lock
+.PHONY: help install install-dev demo serve services services-stop test check bench docs lock
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## make .venv with brisk and wsk in it, nothing but what runs
 	@.ci/install requirements.lock
@@ -20,6 +20,10 @@ serve: install ## start the platform and stay
 services: ## start what a cluster needs on this machine: a broker, a container engine
 	@deploy/dev/kafka start
 	@deploy/dev/docker start
+
+services-stop: ## end what `make services` started, with its data
+	@deploy/dev/kafka stop
+	@deploy/dev/docker stop
 
 test: install-dev ## all tests that need nothing but this machine
 	@.ci/test

@@ -158,6 +158,8 @@ class KafkaSettings(_Group):
     """How batches are compressed."""
     capacity: int = Field(default=10_000, ge=1)
     """Messages that may wait in a topic, or here for a broker; beyond that nothing is taken."""
+    buffer_bytes: int = Field(default=64 << 20, ge=1 << 20)
+    """Bytes that may wait here for a broker, for all topics together."""
     prefetch: int = Field(default=256, ge=1)
     """Messages of a topic that are read before they are asked for."""
     send_timeout_s: float = Field(default=20.0, gt=0)

@@ -377,7 +377,8 @@ async def _end_consumer(consumer: Any) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (KafkaError, IllegalOperation, TimeoutError, OSError) as error:
+    # AssertionError: aiokafka's word for a partition that it has not heard of yet.
+    except (KafkaError, IllegalOperation, AssertionError, TimeoutError, OSError) as error:
         raise _translation(error) from error
 
 

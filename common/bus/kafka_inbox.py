@@ -27,6 +27,8 @@ from common.message.topics import Topic
 from common.settings import KafkaSettings
 
 _FETCH_S: Final = 5.0
+# A dozen of the largest payloads; with what aiokafka has fetched, a fifth more.
+_PREFETCH_BYTES: Final = 12 << 20
 _NOTHING: Final = Commit(0, "")
 
 log = logger(__name__)
@@ -42,6 +44,7 @@ class KafkaDelivery:
     """What was sent."""
     was_started: bool
     """Whether an earlier delivery of it had been started."""
+    size_bytes: int
     is_settled: bool = False
 
     def __repr__(self) -> str:
@@ -94,6 +97,8 @@ class Inbox:
         self._offsets = Offsets()
         self._turn = 0
         self._is_given = False
+        self._is_begun = False
+        self._queued_bytes = 0
         self._reader: Reader | None = None
         self._last = _NOTHING
         self._dirty = asyncio.Event()
@@ -107,7 +112,7 @@ class Inbox:
     @property
     def position(self) -> int | None:
         """The offset of what is handed out next; None while the topic is not in this process."""
-        if not self._is_given:
+        if not (self._is_given and self._is_begun):
             return None
         return self._queue[0].offset if self._queue else self._offsets.next
 
@@ -128,7 +133,9 @@ class Inbox:
         if not self._queue:
             return None
         delivery = self._queue.popleft()
-        if len(self._queue) <= self._settings.prefetch // 2:
+        self._queued_bytes -= delivery.size_bytes
+        is_half_empty = len(self._queue) <= self._settings.prefetch // 2
+        if is_half_empty and self._queued_bytes <= _PREFETCH_BYTES // 2:
             self._has_room.set()
         return delivery
 
@@ -155,6 +162,7 @@ class Inbox:
             finally:
                 self._reader = None
                 self._end_turn()
+                self._is_begun = False
             await asyncio.sleep(self._settings.retry_pause_s)
 
     async def commit_often(self) -> None:
@@ -169,7 +177,8 @@ class Inbox:
     async def commit(self) -> None:
         """Tell the broker now, if there is something to tell; a failure is made good later."""
         reader, commit = self._reader, self._offsets.commit()
-        if reader is None or commit == self._last:
+        # Trap: before it has begun, its low is that of an earlier turn; others have gone on.
+        if reader is None or not self._is_begun or commit == self._last:
             return
         try:
             await reader.commit(commit)
@@ -184,6 +193,7 @@ class Inbox:
         """The topic is read here from now on; called by the client."""
         self._turn += 1
         self._is_given = True
+        self._is_begun = False
 
     async def on_taken_away(self) -> None:
         """The topic goes elsewhere: let what is in work end, then say what did not."""
@@ -196,12 +206,15 @@ class Inbox:
             except TimeoutError:
                 log.warning("handed_over_in_work", topic=self.topic, messages=len(self._offsets))
         await self.commit()
+        self._is_begun = False
 
     def _end_turn(self) -> None:
+        """Give back what has not been handed out."""
         self._turn += 1
         self._is_given = False
         while self._queue:
             self._offsets.give_back(self._queue.pop().offset)
+        self._queued_bytes = 0
         self._has_room.set()
 
     async def _read(self, reader: Reader) -> None:
@@ -213,7 +226,7 @@ class Inbox:
                 begun = turn
                 continue
             room = self._settings.prefetch - len(self._queue)
-            if room <= 0:
+            if room <= 0 or self._queued_bytes >= _PREFETCH_BYTES:
                 await self._wait_for_room(reader)
                 continue
             for received in await reader.fetch(room, _FETCH_S):
@@ -233,6 +246,7 @@ class Inbox:
             self._offsets.begin(Commit(commit.low, ""))
         self._last = commit
         self._marks.began(self.topic, commit.low)
+        self._is_begun = True
         reader.seek(commit.low)
 
     async def _wait_for_room(self, reader: Reader) -> None:
@@ -261,7 +275,9 @@ class Inbox:
         was_started = self._offsets.was_started(offset) or self._marks.was_started(
             self.topic, offset, activation
         )
-        self._queue.append(KafkaDelivery(self, offset, message, was_started))
+        size_bytes = len(received.value)
+        self._queue.append(KafkaDelivery(self, offset, message, was_started, size_bytes))
+        self._queued_bytes += size_bytes
         self.changed.set()
 
     def _settle(self, offset: int) -> None:

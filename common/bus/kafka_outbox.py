@@ -109,6 +109,7 @@ class Outbox:
         self._lanes: dict[Topic, _Lane] = {}
         self._unacknowledged: dict[ActivationId, Parcel] = {}
         self._lost: OrderedDict[ActivationId, Topic] = OrderedDict()
+        self._bytes = 0
         self._refreshing = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -135,6 +136,8 @@ class Outbox:
                 f"The message has {size_bytes} bytes, and the message bus takes "
                 f"{self._settings.max_message_bytes}."
             )
+        if self._bytes + size_bytes > self._settings.buffer_bytes:
+            raise BusUnavailable(f"{self._bytes} bytes wait for the message bus already.")
         lane = self._lane(topic)
         if self._is_full(lane):
             await self._ask_how_far(lane)
@@ -144,6 +147,8 @@ class Outbox:
         parcel = Parcel(topic, record, activation, asyncio.get_running_loop().create_future())
         if activation is not None:
             self._unacknowledged[activation] = parcel
+        self._bytes += size_bytes
+        parcel.outcome.add_done_callback(lambda _: self._release(size_bytes))
         lane.waiting.append(parcel)
         lane.has_work.set()
         return parcel
@@ -254,6 +259,9 @@ class Outbox:
                 while len(self._lost) > _MOST_LOST:
                     self._lost.popitem(last=False)
             _tell(parcel, error)
+
+    def _release(self, size_bytes: int) -> None:
+        self._bytes -= size_bytes
 
     def _forget(self, parcel: Parcel) -> None:
         if parcel.activation and self._unacknowledged.get(parcel.activation) is parcel:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -62,6 +63,7 @@ class OwnBroker:
     def __init__(self, folder: Path) -> None:
         """Use a free port; *folder* holds its data."""
         self.port = _two_free_ports()
+        self._folder = folder
         self._environment = os.environ | {  # noqa: TID251
             "KAFKA_PORT": str(self.port),
             "KAFKA_HOME": str(folder),
@@ -80,6 +82,12 @@ class OwnBroker:
     async def stop(self) -> None:
         """Return when it has ended. What it was given stays."""
         await self._run("stop")
+
+    async def kill(self) -> None:
+        """Kill it without warning."""
+        pid = int((self._folder / "pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        await self.stop()
 
     async def _run(self, verb: str) -> None:
         done = await asyncio.create_subprocess_exec(

@@ -93,8 +93,9 @@ def numbers(deliveries: list[KafkaDelivery]) -> list[int]:
     return [ids[delivery.message.activation_id] for delivery in deliveries]
 
 
+@pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_a_broker_that_restarts_in_the_middle_loses_nothing_and_repeats_nothing(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path, how: str
 ) -> None:
     async with opened(settings, tmp_path) as bus:
         received: list[KafkaDelivery] = []
@@ -109,7 +110,7 @@ async def test_a_broker_that_restarts_in_the_middle_loses_nothing_and_repeats_no
             consuming = tasks.create_task(consume())
             for number in range(100):
                 await bus.send(INVOKER, a_message(number), durable=number % 2 == 0)
-            await broker.stop()
+            await (broker.stop() if how == "stop" else broker.kill())
             late = [
                 tasks.create_task(bus.send(INVOKER, a_message(number), durable=number % 2 == 0))
                 for number in range(100, 200)

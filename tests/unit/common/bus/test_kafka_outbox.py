@@ -17,7 +17,9 @@ from tests.fakes.records import an_id
 from tests.fakes.turns import until
 
 TOPIC = Topic("invoker0")
-SETTINGS = KafkaSettings(capacity=10, max_message_bytes=1 << 16, retry_pause_s=1e-6)
+SETTINGS = KafkaSettings(
+    capacity=10, max_message_bytes=1 << 16, buffer_bytes=1 << 20, retry_pause_s=1e-6
+)
 
 
 class ScriptedBroker(Broker):
@@ -195,6 +197,21 @@ async def test_what_is_too_large_is_refused_before_it_takes_a_place(outbox: Outb
     with pytest.raises(MessageTooLarge, match=r"65537 bytes.* takes 65536"):
         await outbox.post(TOPIC, Record(b"", bytes(65_537)), an_id(1))
     assert outbox.in_flight == 0
+
+
+async def test_what_waits_here_is_bounded_in_bytes_whatever_became_of_the_rest(
+    outbox: Outbox, broker: ScriptedBroker
+) -> None:
+    large = Record(b"", bytes(60_000))
+    parcels = [await outbox.post(Topic(f"invoker{n}"), large) for n in range(17)]
+    with pytest.raises(BusUnavailable, match="1020000 bytes wait"):
+        await outbox.post(TOPIC, large)
+
+    parcels[5].outcome.cancel()
+    await until(lambda: len(broker.batches) == 16)
+    await outbox.post(TOPIC, large)
+    with pytest.raises(BusUnavailable, match="bytes wait"):
+        await outbox.post(TOPIC, large)
 
 
 async def test_whoever_waits_is_told_when_it_is_abandoned(
