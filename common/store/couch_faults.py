@@ -59,20 +59,17 @@ def error_of(status: int, body: bytes) -> StoreError:
     said = _said(body)
     error, reason = str(said.get("error", "")), str(said.get("reason", ""))
     text = f"The database says {status} {error}: {reason}"
-    match status:
-        case 401:
-            return Denied(text)
-        case 403:
-            return Locked(text) if "locked" in reason.lower() else Denied(text)
-        case 404:
-            return DatabaseMissing(text) if _names_database(reason) else Missing()
-        case 409 | 412:
-            return Conflict()
-        case 413:
-            return TooLarge(reason)
-        case _ if status in _AWAY:
-            return Ambiguous(text)
-    return Invalid(text)
+    if status == 401:
+        return Denied(text)
+    if status == 403:
+        return Locked(text) if "locked" in reason.lower() else Denied(text)
+    if status == 404:
+        return DatabaseMissing(text) if _names_database(reason) else Missing()
+    if status in (409, 412):
+        return Conflict()
+    if status == 413:
+        return TooLarge(reason)
+    return Ambiguous(text) if status in _AWAY else Invalid(text)
 
 
 def pause_s(failures: int, jitter: float) -> float:

@@ -13,10 +13,10 @@ sent for thirty seconds: CouchDB locks a name after five, for every process behi
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import aiohttp
@@ -29,6 +29,7 @@ from common.settings import CouchdbSettings
 from common.store.couch_faults import (
     DENIED_PAUSE_S,
     Ambiguous,
+    DatabaseMissing,
     Denied,
     Refused,
     error_of,
@@ -56,6 +57,14 @@ class Answer:
             raise Ambiguous("The database answered something that is not JSON.") from error
 
 
+class _Request(NamedTuple):
+    method: str
+    url: URL
+    body: bytes | None
+    headers: Mapping[str, str]
+    total_s: float
+
+
 class CouchHttp:
     """Connections to one server. Belongs to one event loop."""
 
@@ -67,6 +76,8 @@ class CouchHttp:
         self._readers = self._session(READERS)
         self._bulks = self._session(settings.bulks_in_flight)
         self._last_success_s = clock.elapsed_s()
+        self.make: Callable[[str], Awaitable[bool]] | None = None
+        """Told the name of a database that is missing; True when it has been made."""
         self._denied: Denied | None = None
         self._denied_until_s = 0.0
 
@@ -192,11 +203,21 @@ class CouchHttp:
         headers: Mapping[str, str],
         total_s: float,
     ) -> Answer:
+        request = _Request(method, self._url(path, query), body, headers, total_s)
+        try:
+            return await self._sent(session, request)
+        except DatabaseMissing:
+            # The server was away when we began, or somebody has given it a new disk.
+            if self.make is None or not await self.make(path[0]):
+                raise
+        return await self._sent(session, request)
+
+    async def _sent(self, session: aiohttp.ClientSession, asked: "_Request") -> Answer:
         self._require_allowed()
-        timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=self._settings.connect_s)
+        timeout = aiohttp.ClientTimeout(total=asked.total_s, sock_connect=self._settings.connect_s)
         try:
             async with session.request(
-                method, self._url(path, query), data=body, headers=headers, timeout=timeout
+                asked.method, asked.url, data=asked.body, headers=asked.headers, timeout=timeout
             ) as response:
                 # Whole, also of an error: else the connection cannot be used again.
                 content = await response.read()

@@ -5,7 +5,7 @@ lives apart, by its digest, and is written before the document that names it. A 
 and written under its activation id: writing it again is no error and counts nothing twice.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -163,6 +163,27 @@ class ActivationStore(Protocol):
 
     async def audit(self, namespace: Namespace) -> tuple[UsageRow, UsageRow]:
         """Return the ledger's total and the total recomputed from the records. They are equal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidation:
+    """A document has changed; what is cached of another revision is old."""
+
+    doc_id: DocId
+    rev: Rev
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Changes may not have been told: everything that is cached may be old."""
+
+
+class InvalidationBus(Protocol):
+    """Tells each process what the others have changed, in no particular order."""
+
+    def subscribe(self) -> AsyncGenerator[Invalidation | Gap, None]:
+        """Yield changes for ever; begins with a `Gap`."""
         ...
 
 

@@ -12,10 +12,9 @@ from common.bus.kafka import KafkaBus
 from common.bus.memory import MemoryBus
 from common.bus.port import Bus
 from common.clock import SystemClock
-from common.settings import StoreSettings
 from common.store.port import Stores
-from common.store.sqlite import SqliteStores
 from tests.contract.drivers import house as house
+from tests.contract.stores import STORE_PARAMS, STORES, require
 from tests.fakes import kafka
 
 Reopen: TypeAlias = Callable[[], Awaitable[Stores]]
@@ -25,10 +24,6 @@ NewBus: TypeAlias = Callable[[], Awaitable[Bus]]
 
 CAPACITY = 100
 """Messages that a topic of the bus under test may hold."""
-
-
-async def _sqlite(folder: Path) -> Stores:
-    return await SqliteStores.open(folder, StoreSettings(close_s=5), SystemClock())
 
 
 @asynccontextmanager
@@ -62,12 +57,12 @@ async def _kafka(folder: Path) -> AsyncIterator[NewBus]:
             await bus.close()
 
 
-STORES = {"sqlite": _sqlite}
 BUSES = {"memory": _memory, "kafka": _kafka}
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=STORE_PARAMS)
 async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reopen]:
+    require(request.param, request)
     opened: list[Stores] = []
 
     async def reopen() -> Stores:

@@ -1,12 +1,7 @@
 """What every store of records does, and that what it bills is the sum of what it holds."""
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +18,8 @@ from common.store.port import (
     Stores,
     UsageRow,
 )
-from tests.contract.conftest import STORES, Reopen
+from tests.contract.conftest import Reopen
+from tests.contract.stores import STORE_PARAMS, STORES, require
 from tests.fakes.records import DAY_MS, HOUR_MS, NOON_MS, a_record, an_action, an_id
 
 GUEST = Namespace("guest")
@@ -308,7 +304,7 @@ HISTORIES = st.lists(
 )
 
 
-@pytest.mark.parametrize("adapter", STORES)
+@pytest.mark.parametrize("adapter", STORE_PARAMS)
 @given(history=HISTORIES, crashes=st.lists(st.booleans(), min_size=1, max_size=3))
 @settings(
     max_examples=25,
@@ -317,10 +313,12 @@ HISTORIES = st.lists(
 )
 def test_usage_is_the_sum_of_the_records_after_any_history(
     adapter: str,
+    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     history: list[ActivationRecord],
     crashes: list[bool],
 ) -> None:
+    require(adapter, request)
     first: dict[ActivationId, ActivationRecord] = {}
     # Two records of one activation go to one file only if they start within a day of their id.
     history = [r for r in history if first.setdefault(r.activation_id, r).start_ms == r.start_ms]
@@ -347,54 +345,3 @@ def test_usage_is_the_sum_of_the_records_after_any_history(
             await opened_stores.close()
 
     asyncio.run(live())
-
-
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from tests.contract.conftest import STORES
-from tests.fakes.records import a_record
-
-async def write():
-    stores = await STORES[sys.argv[1]](Path(sys.argv[2]))
-    for number in range(1_000_000):
-        stores.activations.put(a_record(number))
-        sys.stdout.buffer.write(b"%d\\n" % number)
-        sys.stdout.buffer.flush()
-        if number % 50 == 0:
-            await asyncio.sleep(0)
-
-asyncio.run(write())
-"""
-
-
-def killed_writer(adapter: str, folder: Path, least: int) -> int:
-    """Let a child put records until *least* are acknowledged, kill it; return how many were."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, adapter, str(folder)],
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        lines = [child.stdout.readline() for _ in range(least)]
-        os.kill(child.pid, signal.SIGKILL)
-        lines += child.stdout.readlines()
-    assert child.wait(10) == -signal.SIGKILL
-    return len([line for line in lines if line.endswith(b"\n")])
-
-
-@pytest.mark.parametrize("adapter", STORES)
-def test_no_acknowledged_record_is_lost_by_kill_9(adapter: str, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    acknowledged = max(killed_writer(adapter, folder, least) for least in (200, 3000))
-
-    async def check() -> None:
-        stores = await STORES[adapter](folder)
-        stored = await stores.activations.count(ALL)
-        # One may have been written whose acknowledgement was not.
-        assert acknowledged <= stored <= acknowledged + 1
-        assert (await total(stores.activations))[0] == stored
-        await stores.close()
-
-    asyncio.run(check())

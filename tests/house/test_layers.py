@@ -35,7 +35,8 @@ BREACHES = {
     "click": ("controller/edge/query.py", "import click"),
     "pydantic": ("common/store/subjects.py", "from pydantic import BaseModel"),
     "docker": ("invoker/service.py", "import docker"),
-    "absent": ("common/store/subjects.py", "import couchdb"),
+    "couchdb": ("common/store/couch_documents.py", "import couchdb"),
+    "absent": ("common/store/subjects.py", "import kubernetes_asyncio"),
     "pure": ("invoker/pool/keepalive.py", "from common import clock"),  # which reads the time
 }
 DECIDING = ("common/billing", "common/entity", "common/message", "invoker/pool")

@@ -1,0 +1,146 @@
+"""All stores of a cluster: CouchDB, and a spool on this machine's disk.
+
+Every process of the cluster opens them, each with a folder of its own. While CouchDB is away, what
+was promised stays promised: records wait in the spool, also over a `kill -9`; documents and code
+are refused with `StoreUnavailable`. It need not be there at the start either: what is missing of
+its databases is made with the first record, or when a request finds that they are missing.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from common.clock import Clock
+from common.log import logger
+from common.settings import CouchdbSettings, StoreSettings
+from common.store import couch_layout as layout
+from common.store.couch_activations import CouchActivationStore
+from common.store.couch_admin import CouchAdmin
+from common.store.couch_blobs import CouchBlobStore
+from common.store.couch_changes import CouchChanges
+from common.store.couch_documents import CouchDocStore
+from common.store.couch_http import CouchHttp
+from common.store.couch_shards import Shards
+from common.store.port import (
+    ActivationStore,
+    BlobStore,
+    DocStore,
+    InvalidationBus,
+    StoreError,
+    StoreUnavailable,
+)
+
+_log: Final = logger(__name__)
+
+
+class CouchStores:
+    """See `common.store.port.Stores`. Belongs to one event loop; made by `open`."""
+
+    def __init__(
+        self,
+        *,
+        http: CouchHttp,
+        admin: CouchAdmin,
+        records: CouchActivationStore,
+        couchdb: CouchdbSettings,
+        clock: Clock,
+        close_s: float,
+    ) -> None:
+        self.subjects: DocStore = CouchDocStore("subjects", http, couchdb, clock)
+        self.entities: DocStore = CouchDocStore("entities", http, couchdb, clock)
+        self.blobs: BlobStore = CouchBlobStore(http, couchdb, clock)
+        self.activations: ActivationStore = records
+        self.changes: InvalidationBus = CouchChanges("entities", http, couchdb)
+        self._records = records
+        self._http = http
+        self._admin = admin
+        self._close_s = close_s
+        self._is_closed = False
+        # Owned here: begun with the stores, awaited by `close`; it never outlives them.
+        self._writing = asyncio.get_running_loop().create_task(records.run(), name="bulks")
+
+    def __repr__(self) -> str:
+        return f"<CouchStores {self._records!r}>"
+
+    @property
+    def pending_records(self) -> int:
+        """Records that are in the spool only."""
+        return self._records.pending
+
+    @property
+    def spool_bytes(self) -> int:
+        """Size of the spool's files."""
+        return self._records.spool_bytes
+
+    @property
+    def fault(self) -> StoreError | None:
+        """Why the last write of records failed; None while writes succeed."""
+        return self._records.fault
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the database has not answered for some seconds although it was asked."""
+        return self._http.is_degraded
+
+    @classmethod
+    async def open(
+        cls, folder: Path, couchdb: CouchdbSettings, settings: StoreSettings, clock: Clock
+    ) -> "CouchStores":
+        """Open the stores; *folder* is for the spool, and made if need be.
+
+        Records that a crash left in the spool are there at once, for readers, too. A database that
+        is away is no error.
+
+        Raises `Corrupted`, `Denied`, `StoreUnavailable` when the spool cannot be opened.
+        """
+        http = CouchHttp(couchdb, clock)
+        admin = CouchAdmin(couchdb)
+        plans = layout.fixed_plans(couchdb.prefix)
+
+        async def make(name: str) -> bool:
+            if name not in {plan.name for plan in plans}:
+                return False  # a day's: made with its first record
+            await admin.prepare(plans)
+            return True
+
+        http.make = make
+        try:
+            try:
+                await admin.prepare(plans)
+            except StoreUnavailable as error:
+                _log.warning("couchdb_is_away", why=str(error))
+            shards = Shards(http, admin, couchdb, clock)
+            records = CouchActivationStore(folder, http, shards, couchdb)
+        except BaseException:
+            admin.close()
+            await http.close()
+            raise
+        return cls(
+            http=http,
+            admin=admin,
+            records=records,
+            couchdb=couchdb,
+            clock=clock,
+            close_s=settings.close_s,
+        )
+
+    async def close(self) -> None:
+        """Flush and close; within the deadline of the settings. Idempotent.
+
+        Records that the database does not take stay in the spool, for the next start.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._records.finish()
+        _, late = await asyncio.wait((self._writing,), timeout=self._close_s)
+        if late:
+            self._writing.cancel()
+            await asyncio.wait(late)
+        try:
+            await self._records.close()
+        finally:
+            self._admin.close()
+            await self._http.close()
+        if not self._writing.cancelled():
+            self._writing.result()
