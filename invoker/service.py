@@ -4,6 +4,9 @@ For each message, in this order: read the action, note the start, run, hand the 
 (it survives a kill from then on), tell the controller, settle the message. So a record is never
 missing for an answer that was given, and a message is never settled before its record is safe.
 
+Messages are taken by workers, each of which does one at a time: so nothing is taken that nobody has
+time for, and a call costs no task of its own.
+
 A message that was being run when an earlier process died is not run again: its record says so.
 """
 
@@ -30,6 +33,8 @@ from invoker.pool.pool import Pool
 ANSWER_TRIES: Final = 5
 ANSWER_PAUSE_S: Final = 0.2
 STORE_PAUSE_S: Final = 1.0
+MOST_IDLE: Final = 8
+"""Workers that wait for the next message; one at least does, unless all are busy."""
 
 log = logger(__name__)
 
@@ -55,7 +60,12 @@ class Invoker:
         self._actions = actions
         self._activations = activations
         self._clock = clock
-        self._room = asyncio.Semaphore(max_under_way)
+        self._max_under_way = max_under_way
+        self._tasks: asyncio.TaskGroup | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()
+        self._dismissed = asyncio.Event()
+        self._is_draining = False
 
     async def serve(self, drain_s: float) -> None:
         """Take messages until the bus is closed or this is cancelled; then finish what was begun.
@@ -63,35 +73,57 @@ class Invoker:
         drain_s: how long begun activations may take to end; what is left then is cancelled, and
         stays unsettled, so that a durable bus delivers it again.
         """
-        async with asyncio.TaskGroup() as tasks:
-            under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as self._tasks:
+            self._hire()
             try:
-                async for delivery in self._bus.receive(topics.invoker(self.invoker_id)):
-                    await self._room.acquire()  # back-pressure: stop reading when full
-                    task = tasks.create_task(self._handle(delivery))
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
+                await self._dismissed.wait()
             finally:
-                if under_way:
-                    await asyncio.wait(under_way, timeout=drain_s)
-                for task in list(under_way):
-                    task.cancel()
+                self._is_draining = True
+                for worker in list(self._idle):
+                    worker.cancel()
+                if busy := self._workers - self._idle:
+                    await asyncio.wait(busy, timeout=drain_s)
+                for worker in list(self._workers):
+                    worker.cancel()
+
+    def _hire(self) -> None:
+        assert self._tasks, "nobody serves"
+        worker = self._tasks.create_task(self._work())
+        self._workers.add(worker)
+        self._idle.add(worker)
+        worker.add_done_callback(self._leave)
+
+    def _leave(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._idle.discard(worker)
+        if not self._workers:
+            self._dismissed.set()
+
+    async def _work(self) -> None:
+        """Do one message after the other; while others come, see to it that somebody is idle."""
+        me = asyncio.current_task()
+        assert me, "a task works"
+        async for delivery in self._bus.receive(topics.invoker(self.invoker_id)):
+            self._idle.discard(me)
+            if not self._idle and len(self._workers) < self._max_under_way:
+                self._hire()
+            await self._handle(delivery)
+            if self._is_draining or len(self._idle) >= MOST_IDLE:
+                return
+            self._idle.add(me)
 
     async def _handle(self, delivery: Delivery) -> None:
         message = delivery.message
         assert isinstance(message, ActivationMessage), message
         try:
-            try:
-                ended = await self._record(delivery, message)
-            except Exception:
-                log.exception("activation_broke", activation=message.activation_id,
-                              transid=message.transid)  # fmt: skip
-                ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
-            await self._keep(ended, message)
-            await self._answer(message, ended)
-            delivery.settle()
-        finally:
-            self._room.release()
+            ended = await self._record(delivery, message)
+        except Exception:
+            log.exception("activation_broke", activation=message.activation_id,
+                          transid=message.transid)  # fmt: skip
+            ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
+        await self._keep(ended, message)
+        await self._answer(message, ended)
+        delivery.settle()
 
     async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
         """Hand the record to the store; while it takes none, nothing is answered or taken."""

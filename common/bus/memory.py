@@ -18,19 +18,41 @@ from common.message.topics import Topic
 
 
 class _Topic:
-    """A queue, and the places in it that are kept for messages which are being journaled."""
+    """A queue, the places in it that are kept for messages being journaled, and who waits."""
 
-    __slots__ = ("changed", "name", "queue", "reserved")
+    __slots__ = ("_waiting", "name", "queue", "reserved")
 
     def __init__(self, name: Topic) -> None:
         self.name = name
         self.queue: deque[MemoryDelivery] = deque()
         self.reserved = 0
-        self.changed = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def put(self, delivery: "MemoryDelivery") -> None:
         self.queue.append(delivery)
-        self.changed.set()
+        self.wake_one()
+
+    async def wait(self) -> None:
+        """Return when there may be something to take; who waits longest is woken first."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():
+                self.wake_one()  # we were woken, and leave: the message is for the next one
+            raise
+
+    def wake_one(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def wake_all(self) -> None:
+        while self._waiting:
+            self.wake_one()
 
 
 class MemoryDelivery:
@@ -162,8 +184,7 @@ class MemoryBus:
             if source.queue:
                 yield source.queue.popleft()
             else:
-                source.changed.clear()
-                await source.changed.wait()
+                await source.wait()
 
     def depth(self, topic: Topic) -> int:
         """Return how many messages wait in *topic*."""
@@ -173,7 +194,7 @@ class MemoryBus:
         """Stop taking messages, flush what is durable, end every `receive`. Idempotent."""
         self._is_closed = True
         for topic in self._topics.values():
-            topic.changed.set()
+            topic.wake_all()
         if self._journal is not None:
             await self._journal.close()
 

@@ -63,7 +63,8 @@ class Bus(Protocol):
     def receive(self, topic: Topic) -> AsyncIterator[Delivery]:
         """Yield the messages of *topic* in order, until the bus is closed.
 
-        Nothing is taken before it is asked for: who does not ask, is not flooded.
+        Nothing is taken before it is asked for: who does not ask, is not flooded. Several may
+        receive at once; each message goes to one of them.
         """
         ...
 

@@ -128,10 +128,14 @@ class Pool:
 
     async def _assigned(self, job: Job) -> Assign:
         entry = job.entry
+        orders = self._told(JobArrived(entry))
+        if orders and isinstance(orders[0], Assign):
+            self._obey_all(orders[1:])
+            return orders[0]
         future: asyncio.Future[Assign] = asyncio.get_running_loop().create_future()
         self._assignments[entry.id] = future
         try:
-            self._tell(JobArrived(entry))
+            self._obey_all(orders)
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and not future.exception():
@@ -149,10 +153,17 @@ class Pool:
         self._tell(Happened(container_id, event, self._clock.elapsed_s()))
 
     def _tell(self, event: Event) -> None:
-        for order in self.books.handle(event):
-            self._obey(order)
+        self._obey_all(self._told(event))
+
+    def _told(self, event: Event) -> list[Order]:
+        orders = self.books.handle(event)
         if self._check_invariants:
             self.books.check()
+        return orders
+
+    def _obey_all(self, orders: list[Order]) -> None:
+        for order in orders:
+            self._obey(order)
         if self.books.draining and not self.books.shelf.containers:
             self._emptied.set()
 
