@@ -14,8 +14,9 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,14 @@ import uvloop
 from cli import datafolder, guest
 from cli.datafolder import DataFolder
 from common import log as logging
+from common import metrics
 from common.bus.journal import Journal
 from common.bus.memory import MemoryBus
 from common.clock import SystemClock
 from common.entity.manifest import Manifest
 from common.errors import BriskError
 from common.ids import ControllerId, InvokerId, Namespace
+from common.message import topics
 from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.secrets_file import InstallationSecret
@@ -44,7 +47,7 @@ from controller.invoke.action import ActionInvoker
 from invoker.driver.port import Degradation, DriverReport, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool.books import Books
-from invoker.pool.container import Shape
+from invoker.pool.container import Shape, State
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
@@ -168,6 +171,7 @@ async def running(
             ),
             invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
         )
+        stack.enter_context(_shown(pool.books, stores, journal, bus))
         await stack.enter_async_context(served(services, listener, drain_s=settings.http.drain_s))
         yield Platform(url, guest_key, folder, report, network)
         log.info("platform_stops")
@@ -242,6 +246,28 @@ def _books(settings: Settings, manifest: Manifest) -> Books:
             pause_grace_s=settings.pool.pause_grace_s,
         ),
         stem_cells=wanted,
+    )
+
+
+def _shown(
+    books: Books, stores: SqliteStores, journal: Journal, bus: MemoryBus
+) -> AbstractContextManager[None]:
+    """Have the gauges read what these parts hold, while inside."""
+    of_state = {
+        gauge: partial(books.shelf.count, State[name.upper()])
+        for name, gauge in metrics.SANDBOXES.items()
+    }
+    return metrics.shown(
+        of_state
+        | {
+            metrics.WAITING_ACTIVATIONS: lambda: len(books.line),
+            metrics.RESERVED_MEMORY: lambda: books.shelf.reserved_mb,
+            metrics.PENDING_RECORDS: lambda: stores.pending_records,
+            metrics.SPOOL_SIZE: lambda: stores.spool_bytes,
+            metrics.JOURNAL_PENDING: lambda: journal.pending,
+            metrics.BUS_DEPTH["invoker"]: partial(bus.depth, topics.invoker(INVOKER)),
+            metrics.BUS_DEPTH["completed"]: partial(bus.depth, topics.completed(CONTROLLER)),
+        }
     )
 
 

@@ -13,6 +13,7 @@ A message that was being run when an earlier process died is not run again: its 
 import asyncio
 from typing import Final
 
+from common import metrics
 from common.bus.port import Bus, BusUnavailable, Delivery
 from common.clock import Clock
 from common.entity.action import Action
@@ -124,6 +125,7 @@ class Invoker:
         await self._keep(ended, message)
         await self._answer(message, ended)
         delivery.settle()
+        metrics.count_ended(ended)
 
     async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
         """Hand the record to the store; while it takes none, nothing is answered or taken."""

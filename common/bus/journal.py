@@ -96,6 +96,11 @@ class Journal:
         return [self._open[number] for number in sorted(self._open)]
 
     @property
+    def pending(self) -> int:
+        """How many messages are promised and not settled."""
+        return len(self._open)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of all files."""
         return self._log.size_bytes

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from common import metrics
 from common.entity import activation_document
 from common.entity.activation import ActivationRecord
 from common.ids import ActivationId, Namespace
@@ -238,6 +239,7 @@ class SqliteActivationStore:
             del self._pending[entry.key]
             self._spool.done(entry.segment)
         self._days |= {entry.day for entry in stored}
+        metrics.RECORDS_WRITTEN.inc(len(stored))
         # At the end: a file that is damaged does not hold up the others.
         self._queue.extend(failed)
         if failed and not stored:

@@ -5,6 +5,7 @@ Counts are kept by the uuid of the namespace's key, in memory; a restart forgive
 
 from typing import Final
 
+from common import metrics
 from common.clock import Clock
 from common.entity.identity import Identity
 from common.errors import TooManyConcurrent, TooManyRequests
@@ -32,12 +33,14 @@ class Entitlement:
         window = self._invocations.get(identity.uuid) or self._new_window(identity.uuid, now_s)
         count, allowed = window.count(now_s), identity.invocations_per_minute
         if count >= allowed:
+            metrics.THROTTLED["invocations_per_minute"].inc()
             raise TooManyRequests(count + 1, allowed)
         under_way, allowed = (
             self._inflight.count(identity.namespace),
             identity.concurrent_invocations,
         )
         if under_way >= allowed:
+            metrics.THROTTLED["concurrent_invocations"].inc()
             raise TooManyConcurrent(under_way, allowed)
         window.charge(now_s)
 

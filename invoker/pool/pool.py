@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from common import metrics
 from common.clock import Clock
 from common.errors import BriskError
 from common.ids import ActivationId, ContainerId
@@ -39,6 +40,10 @@ from invoker.record import Execution
 
 TICK_S: Final = 1.0
 """How often age is looked at. Times of keep-alive are ten seconds and more."""
+
+_COLD: Final = metrics.STARTS["cold"]
+_STEM: Final = metrics.STARTS["stem"]
+_WARM: Final = metrics.STARTS["warm"]
 
 log = logger(__name__)
 
@@ -131,12 +136,15 @@ class Pool:
         orders = self._told(JobArrived(entry))
         if orders and isinstance(orders[0], Assign):
             self._obey_all(orders[1:])
+            (_STEM if orders[0].was is life.State.BLANK else _WARM).inc()
             return orders[0]
         future: asyncio.Future[Assign] = asyncio.get_running_loop().create_future()
         self._assignments[entry.id] = future
         try:
             self._obey_all(orders)
-            return await future
+            assignment = await future
+            (_COLD if assignment.was is life.State.BLANK else _WARM).inc()
+            return assignment
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and not future.exception():
                 # The assignment came in the same turn of the loop as the cancellation.
