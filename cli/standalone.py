@@ -10,6 +10,7 @@ let in, then what has begun may end, then sandboxes go, then the stores are flus
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import sys
@@ -103,7 +104,7 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(datafolder.opened(data))
-        log_file = stack.enter_context(folder.log.open("ab"))
+        log_file = stack.enter_context(folder.open_log())
         clock = SystemClock()
         stack.enter_context(logging.set_up(settings.log_level, log_file, clock))
         listener = stack.enter_context(_listen(settings.http.host, settings.http.port))
@@ -182,12 +183,12 @@ def serve(host: str | None, port: int | None, data: Path | None, auth: str | Non
 
     Each argument is a flag's value; None leaves it to the environment, then to the default.
     """
-    settings = Settings()
-    given = {"host": host, "port": port}
-    http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
-    settings = settings.model_copy(update={"http": http})
-    folder = data or settings.data or datafolder.default_path()
     try:
+        settings = Settings.of_environment()
+        given = {"host": host, "port": port}
+        http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
+        settings = settings.model_copy(update={"http": http})
+        folder = data or settings.data or datafolder.default_path()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_told(settings, folder, auth))
     except BriskError as error:
@@ -208,11 +209,11 @@ async def _serve_until_told(settings: Settings, data: Path, auth: str | None) ->
         await told.wait()
 
 
-def examine() -> DriverReport:
+def examine(settings: Settings) -> DriverReport:
     """Return what this host allows, without starting anything; for `brisk doctor`."""
-    settings = Settings()
-    folder = settings.data or datafolder.default_path()
-    driver = ProcessDriver(settings.sandbox, _manifest().valid_kinds(), folder / "sandboxes")
+    # A place of its own: the platform's belongs to one that may be running.
+    place = (settings.data or datafolder.default_path()) / f"examined-by-{os.getpid()}"
+    driver = ProcessDriver(settings.sandbox, _manifest().valid_kinds(), place)
 
     async def probed() -> DriverReport:
         try:

@@ -6,10 +6,19 @@ says of it.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from common.errors import BriskError
+
+_PREFIX: Final = "BRISK_"
+_DELIMITER: Final = "__"
+
+
+class UnusableSettings(BriskError):
+    """A variable of the environment does not hold what it should."""
 
 
 class _Group(BaseModel):
@@ -116,8 +125,8 @@ class Settings(BaseSettings):
     """All settings."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BRISK_",
-        env_nested_delimiter="__",
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_DELIMITER,
         frozen=True,
         extra="ignore",
         use_attribute_docstrings=True,
@@ -135,3 +144,26 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     sandbox: SandboxSettings = SandboxSettings()
     store: StoreSettings = StoreSettings()
+
+    @classmethod
+    def of_environment(cls) -> "Settings":
+        """Read the environment.
+
+        Raises `UnusableSettings`, which names each variable that is wrong, and why.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = [_complaint(dict(each)) for each in error.errors(include_url=False)]
+            raise UnusableSettings("\n".join(wrong)) from error
+        except SettingsError as error:
+            raise UnusableSettings(f"{error}.") from error
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    """Return in words what is wrong with one variable."""
+    variable = _PREFIX + _DELIMITER.join(map(str, error["loc"])).upper()
+    if error["type"] == "extra_forbidden":
+        return f"{variable} is set, but there is no such setting."
+    # pydantic's words begin with "Input should", which says nothing about where it came from.
+    return f"{variable}={error['input']} cannot be: {error['msg'].replace('Input', 'it', 1)}."
