@@ -76,7 +76,7 @@ async def served(
     await runner.setup()
     assert runner.server, "the runner is set up"
     shortcut = Shortcut(services, Invocations(services))
-    hot = HotListener(PREFIX, shortcut.answer, runner.server)
+    hot = HotListener(PREFIX, shortcut, runner.server)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hot.serve())
         loop = asyncio.get_running_loop()

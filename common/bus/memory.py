@@ -11,19 +11,23 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from common.bus.journal import Journal, Ticket
-from common.bus.port import BusUnavailable, Message
+from common.bus.port import BusUnavailable, Handler, Message
 from common.ids import ActivationId
+from common.log import logger
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
+
+log = logger(__name__)
 
 
 class _Topic:
     """A queue, the places in it that are kept for messages being journaled, and who waits."""
 
-    __slots__ = ("_waiting", "name", "queue", "reserved")
+    __slots__ = ("_waiting", "listener", "name", "queue", "reserved")
 
     def __init__(self, name: Topic) -> None:
         self.name = name
+        self.listener: Handler | None = None
         self.queue: deque[MemoryDelivery] = deque()
         self.reserved = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -143,10 +147,10 @@ class MemoryBus:
 
         Raises `BusUnavailable` when the topic or the journal is full, or the disk fails.
         """
-        target = self._room(topic)
         if not durable or self._journal is None:
-            self._deliver(target, message, None)
+            self.try_send(topic, message)
             return
+        target = self._room(topic)
         ticket = self._journal.enter(topic, message, was_started=False)
         target.reserved += 1
         try:
@@ -160,6 +164,18 @@ class MemoryBus:
         if not self._is_closed:
             self._deliver(target, message, ticket)
             await self._journal.tidy()
+
+    def try_send(self, topic: Topic, message: Message) -> bool:
+        """Hand *message* over; memory never has to be waited for. Raises `BusUnavailable`."""
+        target = self._room(topic)
+        if target.listener is not None:
+            try:
+                target.listener(message)
+            except Exception:  # its fault is not the sender's
+                log.exception("listener_failed", topic=topic)
+        else:
+            self._deliver(target, message, None)
+        return True
 
     async def secure(self, message: ActivationMessage) -> None:
         """Make a message that was sent without `durable` survive a power cut after all.
@@ -185,6 +201,10 @@ class MemoryBus:
                 yield source.queue.popleft()
             else:
                 await source.wait()
+
+    def listen(self, topic: Topic, handler: Handler) -> None:
+        """Give every message of *topic* to *handler* from now on, as it is sent."""
+        self._topic(topic).listener = handler
 
     def depth(self, topic: Topic) -> int:
         """Return how many messages wait in *topic*."""

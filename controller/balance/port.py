@@ -14,3 +14,10 @@ class LoadBalancer(Protocol):
         Raises `BusUnavailable`, and `NoCapacity` when no invoker can take it.
         """
         ...
+
+    def try_publish(self, message: ActivationMessage) -> bool:
+        """Send *message* without `durable` if that takes no waiting; else False.
+
+        Raises as `publish` does.
+        """
+        ...

@@ -19,3 +19,7 @@ class SingleInvoker:
     async def publish(self, message: ActivationMessage, *, durable: bool) -> None:
         """Send *message* to the invoker. Raises `BusUnavailable`."""
         await self._bus.send(self._topic, message, durable=durable)
+
+    def try_publish(self, message: ActivationMessage) -> bool:
+        """Send *message* to the invoker if that takes no waiting. Raises `BusUnavailable`."""
+        return self._bus.try_send(self._topic, message)
