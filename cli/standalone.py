@@ -25,6 +25,7 @@ import uvloop
 
 from cli import datafolder, guest
 from cli.datafolder import DataFolder
+from cli.patience import Patience
 from common import log as logging
 from common import metrics
 from common.bus.journal import Journal
@@ -153,7 +154,8 @@ async def running(
         await stack.enter_async_context(
             _serving(Completions(bus, CONTROLLER, inflight, clock).serve())
         )
-        await stack.enter_async_context(_serving(invoker.serve(settings.http.drain_s)))
+        patience = Patience(settings.http.drain_s, clock)
+        await stack.enter_async_context(_serving(invoker.serve(patience.left_s)))
         services = Services(
             settings=settings,
             clock=clock,
@@ -174,6 +176,7 @@ async def running(
         )
         stack.enter_context(_shown(pool.books, stores, journal, bus))
         await stack.enter_async_context(served(services, listener, drain_s=settings.http.drain_s))
+        stack.callback(patience.begin)
         yield Platform(url, guest_key, folder, report, network)
         log.info("platform_stops")
 

@@ -1,16 +1,19 @@
 """The invoker: takes activations while there is room, has them run, and answers with records.
 
-For each message, in this order: read the action, note the start, run, hand the record to the store
-(it survives a kill from then on), tell the controller, settle the message. So a record is never
-missing for an answer that was given, and a message is never settled before its record is safe.
+For each message, in this order: read the action, wait for a sandbox, note the start, run, hand the
+record to the store (it survives a kill from then on), tell the controller, settle the message. So a
+record is never missing for an answer that was given, and a message is never settled before its
+record is safe. What only waited when the platform went down has not started, and is run later.
 
 Messages are taken by workers, each of which does one at a time: so nothing is taken that nobody has
 time for, and a call costs no task of its own.
 
-A message that was being run when an earlier process died is not run again: its record says so.
+A message that was being run when the process died, or when its time to stop was over, is not run
+again: its record says so.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from common import metrics
@@ -68,11 +71,11 @@ class Invoker:
         self._dismissed = asyncio.Event()
         self._is_draining = False
 
-    async def serve(self, drain_s: float) -> None:
+    async def serve(self, drain_s: Callable[[], float]) -> None:
         """Take messages until the bus is closed or this is cancelled; then finish what was begun.
 
-        drain_s: how long begun activations may take to end; what is left then is cancelled, and
-        stays unsettled, so that a durable bus delivers it again.
+        drain_s: asked then how long begun activations may take to end. What is left after that is
+        cancelled; what only waits stays unsettled, so that a durable bus delivers it again.
         """
         async with asyncio.TaskGroup() as self._tasks:
             self._hire()
@@ -83,7 +86,7 @@ class Invoker:
                 for worker in list(self._idle):
                     worker.cancel()
                 if busy := self._workers - self._idle:
-                    await asyncio.wait(busy, timeout=drain_s)
+                    await asyncio.wait(busy, timeout=drain_s())
                 for worker in list(self._workers):
                     worker.cancel()
 
@@ -127,6 +130,15 @@ class Invoker:
         delivery.settle()
         metrics.count_ended(ended)
 
+    def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:
+        """Record what is broken off because the platform stops; what cannot be, stays unsettled."""
+        try:
+            self._activations.put(self._failed(message, Status.WHISK_ERROR, outcome.INTERRUPTED))
+            delivery.settle()
+        except StoreError as error:
+            log.error("record_not_stored", activation=message.activation_id,
+                      transid=message.transid, why=str(error))  # fmt: skip
+
     async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
         """Hand the record to the store; while it takes none, nothing is answered or taken."""
         while True:
@@ -148,11 +160,26 @@ class Invoker:
             log.warning("action_not_read", action=message.action.doc_id, transid=message.transid,
                         why=str(error))  # fmt: skip
             return self._failed(message, Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
-        delivery.start()
-        job = Job(message=message, action=action, code=lambda: self._actions.code(action))
+        has_begun = False
+
+        def begin() -> None:
+            nonlocal has_begun
+            delivery.start()
+            has_begun = True
+
+        job = Job(
+            message=message,
+            action=action,
+            code=lambda: self._actions.code(action),
+            begin=begin,
+        )
         try:
             execution = await self._pool.run(job)
-        except (CannotStart, StoreError) as error:
+        except asyncio.CancelledError:
+            if has_begun:
+                self._interrupted(delivery, message)
+            raise
+        except (CannotStart, StoreError, BusUnavailable) as error:
             log.error("action_not_run", action=message.action.doc_id, transid=message.transid,
                       why=str(error))  # fmt: skip
             lacks_code = isinstance(error, StoreError)

@@ -117,11 +117,13 @@ class Pool:
     async def run(self, job: Job) -> Execution:
         """Do *job* in a sandbox and return what happened; waits for one as long as it takes.
 
-        Raises `CannotStart` when no sandbox can be had, `StoreError` when the code can't be read.
+        Raises `CannotStart` when no sandbox can be had, `StoreError` when the code can't be read,
+        `BusUnavailable` when it cannot be noted that the work begins.
         """
         assignment = await self._assigned(job)
         usable = False
         try:
+            job.begin()
             sandbox = self._sandboxes[assignment.container]
             execution = await self._proxy.serve(sandbox, job, assignment.was)
             usable = outcome.keeps_sandbox(execution.response)

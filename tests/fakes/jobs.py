@@ -46,4 +46,6 @@ def a_job(name: str = "hello", *, memory_mb: int = 256, payload: bytes = b"{}") 
     async def code() -> str | None:
         return action.exec.code
 
-    return Job(message=a_message(action, payload=payload), action=action, code=code)
+    return Job(
+        message=a_message(action, payload=payload), action=action, code=code, begin=lambda: None
+    )
