@@ -10,6 +10,7 @@ let in, then what has begun may end, then sandboxes go, then the stores are flus
 import asyncio
 import contextlib
 import errno
+import math
 import os
 import signal
 import socket
@@ -175,7 +176,14 @@ async def running(
             invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
         )
         stack.enter_context(_shown(pool.books, stores, journal, bus))
-        await stack.enter_async_context(served(services, listener, drain_s=settings.http.drain_s))
+        await stack.enter_async_context(
+            served(
+                services,
+                listener,
+                drain_s=settings.http.drain_s,
+                end_waits=partial(inflight.expire, math.inf),
+            )
+        )
         stack.callback(patience.begin)
         yield Platform(url, guest_key, folder, report, network)
         log.info("platform_stops")
