@@ -113,7 +113,7 @@ class SandboxSettings(_Group):
 class StoreSettings(_Group):
     """How records reach the disk."""
 
-    flush_interval_ms: int = Field(default=5, ge=1)
+    flush_interval_ms: int = Field(default=20, ge=1)
     """How long a record may wait for others to share its transaction."""
     flush_records: int = Field(default=512, ge=1)
     """How many records share a transaction at most."""
