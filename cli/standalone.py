@@ -172,6 +172,7 @@ async def running(
                 inflight=inflight,
                 keys=subjects,
                 clock=clock,
+                max_payload_bytes=settings.limits.max_payload_bytes,
             ),
             invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
         )

@@ -70,6 +70,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.ResourceExists: Answer(409),
     errors.WrongCollection: Answer(409),
     errors.EntityTooBig: Answer(413),
+    errors.ArgumentsTooBig: Answer(413),
     errors.TooManyRequests: Answer(429),
     errors.TooManyConcurrent: Answer(429),
     # The stores and the bus.

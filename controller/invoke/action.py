@@ -16,12 +16,16 @@ from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.parameters import merge
 from common.entropy import Entropy
+from common.errors import ArgumentsTooBig
 from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
 from common.message.activation import ActivationMessage
 from controller.balance.inflight import GRACE_S, InFlight, OnEnd
 from controller.balance.port import LoadBalancer
 
 PROVIDE_API_KEY: Final = "provide-api-key"
+ENVELOPE_BYTES: Final = 6068
+"""By how much arguments may exceed the largest payload once the bound parameters are among them.
+Source: OpenWhisk's `whisk.activation.kafka.payload`, its allowance for the rest of a message."""
 
 Waiter: TypeAlias = asyncio.Future[ActivationRecord | None]
 
@@ -60,6 +64,7 @@ class ActionInvoker:
         inflight: InFlight,
         keys: Keys,
         clock: Clock,
+        max_payload_bytes: int,
     ) -> None:
         self._controller = controller
         self._bus = bus
@@ -67,6 +72,7 @@ class ActionInvoker:
         self._inflight = inflight
         self._keys = keys
         self._clock = clock
+        self._max_bytes = max_payload_bytes + ENVELOPE_BYTES
         self._entropy = Entropy()
 
     async def invoke(
@@ -85,7 +91,8 @@ class ActionInvoker:
         payload: a JSON object, checked; None is none.
         wait_ms: how long a *blocking* call waits.
         received_ms: when the request came in; the record's `waitTime` counts from here.
-        Raises `BusUnavailable` when it was not accepted, or a wait ended and no disk takes it.
+        Raises `ArgumentsTooBig`; `BusUnavailable` when it was not accepted, or a wait ended and no
+            disk takes it.
         """
         asks_for_key = _asks_for_key(action)
         message = self._message(
@@ -122,7 +129,7 @@ class ActionInvoker:
         """Begin a blocking invocation, if nothing has to be waited for before; else None.
 
         on_end: called once when it ends. Who stops waiting before then calls `promise`.
-        Raises `BusUnavailable` when it was not accepted.
+        Raises `ArgumentsTooBig`; `BusUnavailable` when it was not accepted.
         """
         if _asks_for_key(action):
             return None
@@ -162,6 +169,8 @@ class ActionInvoker:
         blocking: bool,
     ) -> ActivationMessage:
         arguments = merge(action.parameters, payload)
+        if arguments.size_bytes > self._max_bytes:
+            raise ArgumentsTooBig
         return ActivationMessage(
             activation_id=activation_id(self._clock.now_ms(), self._entropy.bits(RANDOM_BITS)),
             transid=transid,

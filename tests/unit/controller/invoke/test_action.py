@@ -12,12 +12,13 @@ from common.codec import decode
 from common.entity.action import Action, Parameter
 from common.entity.activation import ActivationRecord, Response, Status
 from common.entity.identity import Identity
+from common.errors import ArgumentsTooBig
 from common.ids import ControllerId, InvokerId, Namespace, Subject, TransId
 from common.message import topics
 from common.message.activation import ActivationMessage
 from controller.balance.inflight import InFlight
 from controller.balance.single import SingleInvoker
-from controller.invoke.action import Accepted, ActionInvoker, Finished
+from controller.invoke.action import ENVELOPE_BYTES, Accepted, ActionInvoker, Finished
 from invoker.record import of_failure
 from tests.fakes.jobs import an_action
 
@@ -29,6 +30,7 @@ GUEST = Identity(
     firings_per_minute=10,
     concurrent_invocations=10,
 )
+MAX_PAYLOAD_BYTES = 100
 NO_KEY = {"provide-api-key": False}
 
 
@@ -50,6 +52,7 @@ class Controller:
             inflight=self.inflight,
             keys=Keys(),
             clock=SystemClock(),
+            max_payload_bytes=MAX_PAYLOAD_BYTES,
         )
 
     async def invoke(
@@ -121,6 +124,23 @@ async def test_a_cancelled_wait_does_not_cancel_the_activation() -> None:
     call.cancel()
     await asyncio.wait([call])
     assert controller.inflight.complete(message.activation_id, ended(message))
+
+
+@pytest.mark.parametrize("init", [False, True])
+async def test_arguments_that_are_too_big_together_are_refused_and_hold_nothing(init: bool) -> None:
+    room = MAX_PAYLOAD_BYTES + ENVELOPE_BYTES
+    frame = len("{}p") if init else len('{"p":""}')
+    controller = Controller()
+
+    async def invoke(value: str) -> Accepted | Finished:
+        bound = (Parameter("p", value, init=init),)
+        action = replace(an(an_action()), parameters=bound)
+        return await controller.invoke(action, b"{}", blocking=False)
+
+    assert isinstance(await invoke("ä" + "x" * (room - frame - 2)), Accepted)
+    with pytest.raises(ArgumentsTooBig, match="The request content is larger than the server"):
+        await invoke("ä" + "x" * (room - frame - 1))
+    assert len(controller.inflight) == 1
 
 
 async def test_bound_parameters_are_under_the_payload_and_init_ones_beside_it() -> None:
