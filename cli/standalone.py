@@ -297,7 +297,8 @@ async def _serving(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
     """Yield a bound socket: a port that is taken is found out before anything is started."""
     try:
-        listener = socket.create_server((host, port), backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             why = f"Port {port} of {host} is in use by another program; choose one with --port."
@@ -310,5 +311,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _url(host: str, listener: socket.socket) -> str:
-    named = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    return f"http://{named}:{listener.getsockname()[1]}"
+    """Return where this host reaches *listener*, whatever other networks it is shown to."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    bracketed = f"[{named}]" if ":" in named else named
+    return f"http://{bracketed}:{listener.getsockname()[1]}"
