@@ -13,6 +13,9 @@ from common.clock import SystemClock
 from common.settings import StoreSettings
 from common.store.port import Stores
 from common.store.sqlite import SqliteStores
+from tests.contract import ran
+from tests.contract.drivers import DRIVERS
+from tests.contract.drivers import house as house
 
 Reopen: TypeAlias = Callable[[], Awaitable[Stores]]
 """Opens the same stores once more; an instance that is still open is left as a crash leaves it."""
@@ -33,6 +36,19 @@ async def _memory(folder: Path) -> Bus:
 
 STORES = {"sqlite": _sqlite}
 BUSES = {"memory": _memory}
+RUNTIMES = ("python", "nodejs", "frames", "http")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which suite ran against what."""
+    outcomes = [
+        (report.nodeid, outcome)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+    ]
+    if said := ran.lines(outcomes, {*STORES, *BUSES, *DRIVERS, *RUNTIMES}):
+        terminalreporter.section("contract suites, and what they ran against")
+        terminalreporter.write_line("\n".join(said))
 
 
 @pytest.fixture(params=STORES)

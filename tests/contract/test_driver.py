@@ -1,144 +1,21 @@
-"""What every sandbox driver promises, whatever its sandboxes are made of.
-
-A driver joins by an entry in `DRIVERS`. A test that needs an ability a driver does not report on
-this host is decided by the report: then the test asserts that the report says so.
-"""
+"""What every sandbox driver promises, whatever its sandboxes are made of."""
 
 import asyncio
-import contextlib
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from common.ids import ContainerId
-from common.settings import SandboxSettings
 from invoker.driver.port import (
     Ability,
     Answer,
     CannotStart,
     Died,
-    DriverReport,
     Expired,
-    Operation,
-    Reply,
-    Sandbox,
-    SandboxDriver,
     SandboxSpec,
     Stream,
 )
-from invoker.driver.process.driver import ProcessDriver
-
-KIND: Final = "python:3.11"
-MEMORY_MB: Final = 256
-LIMIT_BYTES: Final = 1 << 20
-PROBES: Final = Path(__file__).with_name("probes.py")
-SECRET: Final = "BRISK_TEST_SECRET"
-ORDINARY_USER: Final = 65_534
-
-DRIVERS: Final[dict[str, Callable[[Path], SandboxDriver]]] = {
-    "process": lambda state_dir: ProcessDriver(SandboxSettings(), [KIND], state_dir),
-}
-
-# What may succeed where a driver lacks an ability; everything else is contained.
-OPEN_WITHOUT: Final = {Ability.CPU: {"hog_processors"}, Ability.PIDS: {"fork_bomb"}}
-
-
-class Lines:
-    """Keeps what a sandbox prints."""
-
-    def __init__(self) -> None:
-        self.text = {Stream.STDOUT: b"", Stream.STDERR: b""}
-
-    def write(self, stream: Stream, time_ns: int, text: bytes) -> None:
-        self.text[stream] += text
-
-
-class House:
-    """A probed driver, and short words for what tests do with it."""
-
-    def __init__(self, driver: SandboxDriver, report: DriverReport) -> None:
-        self.driver = driver
-        self.report = report
-        self.logs = Lines()
-        self._count = 0
-
-    def can(self, ability: Ability) -> bool:
-        return ability in self.report.abilities
-
-    async def sandbox(self, source: str = "", memory_mb: int = MEMORY_MB) -> Sandbox:
-        """Return a sandbox, initialised with *source* if there is one."""
-        self._count += 1
-        container_id = ContainerId(f"test-{os.getpid()}-{self._count}")
-        sandbox = await self.driver.create(
-            SandboxSpec(container_id=container_id, kind=KIND, memory_mb=memory_mb)
-        )
-        if source:
-            value = {"name": "t", "main": "main", "binary": False, "code": source, "env": {}}
-            reply = await self.call(sandbox, "init", value)
-            assert isinstance(reply, Answer)
-            assert reply.status == 200, reply.body
-        return sandbox
-
-    async def call(
-        self, sandbox: Sandbox, operation: Operation, value: Any, timeout_s: float = 20
-    ) -> Reply:
-        return await sandbox.call(
-            operation,
-            json.dumps({"value": value}).encode(),
-            timeout_s=timeout_s,
-            answer_limit_bytes=LIMIT_BYTES,
-            logs=self.logs,
-        )
-
-    async def run(self, sandbox: Sandbox, timeout_s: float = 20, **value: Any) -> Any:
-        """Return the result of a run that is answered with 200."""
-        reply = await self.call(sandbox, "run", value, timeout_s)
-        assert isinstance(reply, Answer), reply
-        assert reply.status == 200, reply.body
-        return json.loads(reply.body)
-
-
-@pytest.fixture(params=sorted(DRIVERS))
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    driver = DRIVERS[request.param](tmp_path / "state")
-    before = (own_descriptors(), own_children(), cgroups())
-    house = House(driver, await driver.probe())
-    try:
-        yield house
-    finally:
-        await driver.close()
-    assert (own_descriptors(), own_children(), cgroups()) == before
-
-
-def own_descriptors() -> set[str]:
-    """Return what this process has open, but for files that change with the test runner."""
-    kinds = ("socket:", "pipe:", "/sys/")
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            found.add(os.readlink(f"/proc/self/fd/{name}"))
-    return {each for each in found if each.startswith(kinds)}
-
-
-def own_children() -> set[str]:
-    found: set[str] = set()
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # asyncio's watcher of a child is a thread that ends
-            found.update((thread / "children").read_text().split())
-    return found
-
-
-def cgroups() -> set[str]:
-    return {str(path) for path in Path("/sys/fs/cgroup").glob("**/brisk-*/test-*")}
-
+from tests.contract.drivers import MEMORY_MB, House
 
 ECHO: Final = "def main(args):\n    return args\n"
 
@@ -399,99 +276,3 @@ async def test_close_ends_everything_twice(house: House) -> None:
     assert isinstance(call.result(), Died)
     with pytest.raises(CannotStart):
         await house.sandbox()
-
-
-@contextlib.contextmanager
-def host_targets(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """Make what the probes look for on this host."""
-    secret_file = tmp_path / "secret"
-    secret_file.write_text("secret")
-    secret_file.chmod(0o600)
-    marker, abstract = f"marker-{os.getpid()}", f"brisk-test-{os.getpid()}"
-    with (
-        contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener,
-        contextlib.closing(socket.socket(socket.AF_UNIX)) as unix,
-        subprocess.Popen([marker, "60"], executable=shutil.which("sleep")) as process,
-    ):
-        unix.bind("\0" + abstract)
-        unix.listen()
-        yield {
-            "pid": process.pid,
-            "marker": marker,
-            "port": listener.getsockname()[1],
-            "abstract": abstract,
-            "secret_file": str(secret_file),
-            "secret": SECRET,
-            "neighbour": "/tmp/neighbour",
-        }
-        process.kill()
-
-
-async def test_no_attempt_to_escape_succeeds(house: House, tmp_path: Path) -> None:
-    neighbour = await house.sandbox("def main(a):\n    open('/tmp/neighbour', 'w')\n    return {}")
-    await house.run(neighbour)
-    sandbox = await house.sandbox(PROBES.read_text())
-
-    with host_targets(tmp_path) as host:
-        verdicts = await house.run(sandbox, host=host)
-
-    missing = {ability for ability in OPEN_WITHOUT if not house.can(ability)}
-    possible = {attempt for ability in missing for attempt in OPEN_WITHOUT[ability]}
-    succeeded = {name: each for name, each in verdicts.items() if each["contained"] is not True}
-    assert len(verdicts) == 30
-    assert set(succeeded) <= possible, succeeded
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
-    """This very file, run by a user who may nothing, from a copy that the user may read."""
-    copy = Path("/var/tmp") / f"brisk-test-{os.getpid()}"
-    root = Path(__file__).resolve().parents[2]
-    try:
-        for name in ("common", "invoker", "runtimes", "tests/contract"):
-            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(root / "pyproject.toml", copy)
-        (copy / "state").mkdir()
-        os.chown(copy / "state", ORDINARY_USER, ORDINARY_USER)
-        run = subprocess.run(
-            [
-                *(
-                    python_for_everybody(),
-                    "-B",
-                    "-m",
-                    "pytest",
-                    "-q",
-                    "tests/contract/test_driver.py",
-                ),
-                *("-p", "no:cacheprovider", "--basetemp", str(copy / "state" / "tmp")),
-            ],
-            cwd=copy,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(copy / "state"), "PYTHONPATH": packages()},
-            user=ORDINARY_USER,
-            group=ORDINARY_USER,
-            extra_groups=[],
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
-    finally:
-        shutil.rmtree(copy, ignore_errors=True)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
-
-
-def python_for_everybody() -> str:
-    """Return this Python's version where others may execute it."""
-    name = "python{}.{}".format(*sys.version_info)
-    for candidate in (
-        os.path.realpath(sys.executable),
-        f"/usr/bin/{name}",
-        f"/usr/local/bin/{name}",
-    ):
-        if subprocess.run(["test", "-x", candidate], user=ORDINARY_USER).returncode == 0:
-            return candidate
-    pytest.skip(f"no {name} that every user may execute")
-
-
-def packages() -> str:
-    """Return the folder of the packages that tests need."""
-    return str(Path(pytest.__file__).parents[1])

@@ -1,0 +1,116 @@
+"""No driver lets code out of its sandbox, or through it to its host and its neighbours.
+
+What may not be enforced on this host is in the driver's report; then the test asserts that.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from invoker.driver.port import Ability
+from tests.contract.drivers import House
+
+PROBES: Final = Path(__file__).with_name("probes.py")
+SUITES: Final = ("tests/contract/test_driver.py", "tests/contract/test_driver_escapes.py")
+SECRET: Final = "BRISK_TEST_SECRET"
+ORDINARY_USER: Final = 65_534
+
+# What may succeed where a driver lacks an ability; everything else is contained.
+OPEN_WITHOUT: Final = {Ability.CPU: {"hog_processors"}, Ability.PIDS: {"fork_bomb"}}
+
+
+@contextlib.contextmanager
+def host_targets(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Make what the probes look for on this host."""
+    secret_file = tmp_path / "secret"
+    secret_file.write_text("secret")
+    secret_file.chmod(0o600)
+    marker, abstract = f"marker-{os.getpid()}", f"brisk-test-{os.getpid()}"
+    with (
+        contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener,
+        contextlib.closing(socket.socket(socket.AF_UNIX)) as unix,
+        subprocess.Popen([marker, "60"], executable=shutil.which("sleep")) as process,
+    ):
+        unix.bind("\0" + abstract)
+        unix.listen()
+        yield {
+            "pid": process.pid,
+            "marker": marker,
+            "port": listener.getsockname()[1],
+            "abstract": abstract,
+            "secret_file": str(secret_file),
+            "secret": SECRET,
+            "neighbour": "/tmp/neighbour",
+        }
+        process.kill()
+
+
+async def test_no_attempt_to_escape_succeeds(house: House, tmp_path: Path) -> None:
+    neighbour = await house.sandbox("def main(a):\n    open('/tmp/neighbour', 'w')\n    return {}")
+    await house.run(neighbour)
+    sandbox = await house.sandbox(PROBES.read_text())
+
+    with host_targets(tmp_path) as host:
+        verdicts = await house.run(sandbox, host=host)
+
+    missing = {ability for ability in OPEN_WITHOUT if not house.can(ability)}
+    possible = {attempt for ability in missing for attempt in OPEN_WITHOUT[ability]}
+    succeeded = {name: each for name, each in verdicts.items() if each["contained"] is not True}
+    assert len(verdicts) == 30
+    assert set(succeeded) <= possible, succeeded
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
+    """The suites of drivers, run by a user who may nothing, from a copy that the user may read."""
+    copy = Path("/var/tmp") / f"brisk-test-{os.getpid()}"
+    root = Path(__file__).resolve().parents[2]
+    try:
+        for name in ("common", "invoker", "runtimes", "tests/contract"):
+            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(root / "pyproject.toml", copy)
+        (copy / "state").mkdir()
+        os.chown(copy / "state", ORDINARY_USER, ORDINARY_USER)
+        run = subprocess.run(
+            [
+                *(python_for_everybody(), "-B", "-m", "pytest", "-q", *SUITES),
+                *("-p", "no:cacheprovider", "--basetemp", str(copy / "state" / "tmp")),
+            ],
+            cwd=copy,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(copy / "state"), "PYTHONPATH": packages()},
+            user=ORDINARY_USER,
+            group=ORDINARY_USER,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
+
+
+def python_for_everybody() -> str:
+    """Return this Python's version where others may execute it."""
+    name = "python{}.{}".format(*sys.version_info)
+    for candidate in (
+        os.path.realpath(sys.executable),
+        f"/usr/bin/{name}",
+        f"/usr/local/bin/{name}",
+    ):
+        if subprocess.run(["test", "-x", candidate], user=ORDINARY_USER).returncode == 0:
+            return candidate
+    pytest.skip(f"no {name} that every user may execute")
+
+
+def packages() -> str:
+    """Return the folder of the packages that tests need."""
+    return str(Path(pytest.__file__).parents[1])
