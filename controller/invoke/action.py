@@ -183,6 +183,7 @@ class ActionInvoker:
             payload=arguments.payload,
             init_env=arguments.init_env,
             received_ms=received_ms,
+            memory_mb=action.limits.memory_mb,
             blocking=blocking,
             api_key=api_key,
         )

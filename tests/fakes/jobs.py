@@ -35,6 +35,7 @@ def a_message(action: Action, *, payload: bytes = b"{}", received_ms: int = 0) -
         version=action.version,
         payload=payload,
         received_ms=received_ms,
+        memory_mb=action.limits.memory_mb,
         blocking=True,
     )
 
