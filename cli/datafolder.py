@@ -13,7 +13,7 @@ Everything is readable by its owner alone.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -56,13 +56,18 @@ class DataFolder:
         """The installation's secret."""
         return self.path / "secret"
 
-    def open_log(self) -> BinaryIO:
-        """Open the log to append to it. Raises `DataFolderUnusable`."""
+    @contextmanager
+    def opened_log(self) -> Iterator[BinaryIO]:
+        """Yield the log, to append to it. Raises `DataFolderUnusable`."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         with self.translated():
-            descriptor = os.open(
-                self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-            return os.fdopen(descriptor, "ab")
+            file = os.fdopen(os.open(self.log, flags, 0o600), "ab")
+        try:
+            yield file
+        finally:
+            # The last lines, which a full disk did not take, are no reason to fail.
+            with suppress(OSError):
+                file.close()
 
     @property
     def log(self) -> Path:

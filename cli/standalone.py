@@ -106,7 +106,7 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(datafolder.opened(data))
-        log_file = stack.enter_context(folder.open_log())
+        log_file = stack.enter_context(folder.opened_log())
         clock = SystemClock()
         stack.enter_context(logging.set_up(settings.log_level, log_file, clock))
         listener = stack.enter_context(_listen(settings.http.host, settings.http.port))
@@ -168,13 +168,15 @@ async def running(
             invoker=ActionInvoker(
                 CONTROLLER,
                 bus=bus,
-                balancer=SingleInvoker(bus, INVOKER),
+                balancer=SingleInvoker(bus, INVOKER, lambda: invoker.is_healthy),
                 inflight=inflight,
                 keys=subjects,
                 clock=clock,
                 max_payload_bytes=settings.limits.max_payload_bytes,
             ),
-            invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
+            invoker_health=lambda: {
+                f"invoker{INVOKER}/{INVOKER}": "up" if invoker.is_healthy else "unhealthy"
+            },
         )
         stack.enter_context(_shown(pool.books, stores, journal, bus))
         await stack.enter_async_context(

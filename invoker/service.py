@@ -70,6 +70,14 @@ class Invoker:
         self._idle: set[asyncio.Task[None]] = set()
         self._dismissed = asyncio.Event()
         self._is_draining = False
+        self._unrecorded = 0
+        self._can_record = asyncio.Event()
+        self._can_record.set()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether activations should be sent here: not while a record waits for the store."""
+        return self._can_record.is_set()
 
     async def serve(self, drain_s: Callable[[], float]) -> None:
         """Take messages until the bus is closed or this is cancelled; then finish what was begun.
@@ -119,6 +127,8 @@ class Invoker:
     async def _handle(self, delivery: Delivery) -> None:
         message = delivery.message
         assert isinstance(message, ActivationMessage), message
+        if not self._can_record.is_set():
+            await self._can_record.wait()
         try:
             ended = await self._record(delivery, message)
         except Exception:
@@ -132,22 +142,33 @@ class Invoker:
 
     def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:
         """Record what is broken off because the platform stops; what cannot be, stays unsettled."""
-        try:
-            self._activations.put(self._failed(message, Status.WHISK_ERROR, outcome.INTERRUPTED))
+        ended = self._failed(message, Status.WHISK_ERROR, outcome.INTERRUPTED)
+        if self._has_put(ended, message):
             delivery.settle()
+
+    async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
+        """Hand the record to the store; while it takes none, nothing is answered or begun."""
+        waits = False
+        try:
+            while not self._has_put(ended, message):
+                if not waits:
+                    waits = True
+                    self._unrecorded += 1
+                    self._can_record.clear()
+                await asyncio.sleep(STORE_PAUSE_S)
+        finally:
+            self._unrecorded -= waits
+            if not self._unrecorded:
+                self._can_record.set()
+
+    def _has_put(self, ended: ActivationRecord, message: ActivationMessage) -> bool:
+        try:
+            self._activations.put(ended)
         except StoreError as error:
             log.error("record_not_stored", activation=message.activation_id,
                       transid=message.transid, why=str(error))  # fmt: skip
-
-    async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
-        """Hand the record to the store; while it takes none, nothing is answered or taken."""
-        while True:
-            try:
-                return self._activations.put(ended)
-            except StoreError as error:
-                log.error("record_not_stored", activation=message.activation_id,
-                          transid=message.transid, why=str(error))  # fmt: skip
-                await asyncio.sleep(STORE_PAUSE_S)
+            return False
+        return True
 
     async def _record(self, delivery: Delivery, message: ActivationMessage) -> ActivationRecord:
         if delivery.was_started:

@@ -2,7 +2,12 @@
 
 from typing import Protocol
 
+from common.errors import BriskError
 from common.message.activation import ActivationMessage
+
+
+class NoCapacity(BriskError):
+    """No invoker takes activations right now."""
 
 
 class LoadBalancer(Protocol):

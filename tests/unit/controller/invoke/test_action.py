@@ -17,6 +17,7 @@ from common.ids import ControllerId, InvokerId, Namespace, Subject, TransId
 from common.message import topics
 from common.message.activation import ActivationMessage
 from controller.balance.inflight import InFlight
+from controller.balance.port import NoCapacity
 from controller.balance.single import SingleInvoker
 from controller.invoke.action import ENVELOPE_BYTES, Accepted, ActionInvoker, Finished
 from invoker.record import of_failure
@@ -45,10 +46,11 @@ class Controller:
     def __init__(self, capacity: int = 10) -> None:
         self.bus = MemoryBus(None, capacity=capacity)
         self.inflight = InFlight()
+        self.is_healthy = True
         self.invoker = ActionInvoker(
             ControllerId(0),
             bus=self.bus,
-            balancer=SingleInvoker(self.bus, InvokerId(0)),
+            balancer=SingleInvoker(self.bus, InvokerId(0), lambda: self.is_healthy),
             inflight=self.inflight,
             keys=Keys(),
             clock=SystemClock(),
@@ -115,6 +117,18 @@ async def test_a_full_bus_accepts_nothing_and_holds_nothing() -> None:
     with pytest.raises(BusUnavailable):
         await controller.invoke(an(an_action()), blocking=True)
     assert len(controller.inflight) == 1
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_an_invoker_that_is_ill_is_sent_nothing(blocking: bool) -> None:
+    controller = Controller()
+    controller.is_healthy = False
+    with pytest.raises(NoCapacity):
+        await controller.invoke(an(an_action()), blocking=blocking)
+    assert len(controller.inflight) == 0
+    assert controller.bus.depth(topics.invoker(InvokerId(0))) == 0
+    controller.is_healthy = True
+    assert isinstance(await controller.invoke(an(an_action()), blocking=False), Accepted)
 
 
 async def test_a_cancelled_wait_does_not_cancel_the_activation() -> None:
