@@ -54,6 +54,11 @@ class Api:
         """Invoke an action and wait for its activation."""
         return self.call("POST", f"actions/{name}?blocking=true", arguments or {})
 
+    def metric(self, series: str) -> float:
+        """Return the value of *series*, such as `brisk_pool_sandboxes{state="busy"}`."""
+        lines = str(self.call("GET", "/metrics").body).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(series))
+
     def record(self, activation_id: str, *, within_s: float = 20.0) -> dict[str, Any]:
         """Return the record of an activation, once it is there."""
         give_up_s = time.monotonic() + within_s
