@@ -10,6 +10,7 @@ let in, then what has begun may end, then sandboxes go, then the stores are flus
 import asyncio
 import contextlib
 import errno
+import gc
 import math
 import os
 import signal
@@ -219,6 +220,9 @@ async def _serve_until_told(settings: Settings, data: Path, auth: str | None) ->
         for warning in platform.warnings:
             print(f"note: {warning.what}: {warning.why}. {warning.remedy}", file=sys.stderr)
         where = guest.tell_command_line(platform.folder, platform.url, platform.auth)
+        # What is there now stays: the collector need not walk it, which took 0.1 s each time.
+        gc.collect()
+        gc.freeze()
         print(f"Brisk is ready: {platform.url} · namespace {guest.GUEST} · {where}", flush=True)
         await told.wait()
 
