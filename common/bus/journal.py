@@ -223,7 +223,7 @@ class Journal:
                 self._take_over_entry(segment, entry)
             except ValueError as error:
                 raise DamagedLog(
-                    f"The journal {segment.path.name} holds an entry that is none: {error}"
+                    f"The journal {segment.path} holds an entry that is none: {error}"
                 ) from error
 
     def _take_over_entry(self, segment: Segment, entry: bytes) -> None:
