@@ -23,7 +23,7 @@ class Api:
 
     def __init__(self, url: str, auth: str) -> None:
         self.url = url
-        self._authorization = f"Basic {b64encode(auth.encode()).decode()}"
+        self.authorization = f"Basic {b64encode(auth.encode()).decode()}"
 
     def call(self, method: str, path: str, body: object = None) -> Answered:
         """Send one request; *path* begins after `/api/v1/namespaces/_/` unless with a slash."""
@@ -32,7 +32,7 @@ class Api:
             self.url + where,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"Authorization": self._authorization, "Content-Type": "application/json"},
+            headers={"Authorization": self.authorization, "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

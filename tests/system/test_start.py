@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,14 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.api import Answered, Api
-from tests.fakes.embedded import GUEST_AUTH, RunningPlatform, running_platform, start, wait_ready
+from tests.fakes.embedded import (
+    GUEST_AUTH,
+    ROOT,
+    RunningPlatform,
+    running_platform,
+    start,
+    wait_ready,
+)
 from tests.fakes.traces import mounted_below, session_of, traces_of, wait_until
 
 OTHER_AUTH = f"{'0' * 8}-0000-4000-8000-{'0' * 12}:{'k' * 64}"
@@ -206,6 +214,21 @@ def test_a_start_may_be_stopped_at_any_moment(tmp_path: Path) -> None:
         Api(platform.url, platform.auth).put_action("a", SLEEPS)
         traces = traces_of(platform.process.pid)
     wait_until(lambda: not traces.left(), f"left behind: {traces.left()}")
+
+
+def test_the_doctor_does_not_touch_a_platform_that_runs(tmp_path: Path) -> None:
+    # Without stem cells its control group is empty, and would go with a careless look.
+    with running_platform(tmp_path, settings={"BRISK_POOL__STEM_CELLS": "0"}) as platform:
+        variables = {**os.environ, "BRISK_DATA": str(platform.data), "BRISK_HTTP__PORT": "0"}  # noqa: TID251
+        doctor = [sys.executable, "-m", "cli", "doctor", "--json"]
+        examined = subprocess.run(
+            doctor, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=15
+        )
+        assert examined.returncode == 0, examined
+        api = Api(platform.url, platform.auth)
+        api.put_action("sleeps", SLEEPS)
+        assert api.invoke("sleeps", {"s": 0}).status == 200
+        assert [path.name for path in platform.data.glob("examined*")] == []
 
 
 def test_a_killed_platform_takes_its_sandboxes_along_and_the_next_one_tidies_up(
