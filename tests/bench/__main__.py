@@ -6,6 +6,7 @@ pace changes it for both.
 """
 
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -14,12 +15,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from common.codec import encode
+from common.settings import PoolSettings
 from tests.bench import fork, processes
 from tests.bench.client import StandardClient, ThinClient
+from tests.bench.promises import HEADER, Measured, Promise
 from tests.fakes.embedded import (
     GUEST_AUTH,
     ROOT,
@@ -34,22 +36,6 @@ BODY = encode({"name": "World"})
 BLOCKS, CALLS = 20, 100
 COLD_STARTS = 40
 STARTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One promise and what was measured of it."""
-
-    promise: str
-    measured: str
-    value: float
-    bound: float | None
-    """None is no promise, only a figure to watch."""
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the measured value is within the bound."""
-        return self.bound is None or self.value <= self.bound
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -110,7 +96,7 @@ def put_action(client: ThinClient, name: str, code: str = CODE) -> None:
     assert status == 200, answer
 
 
-def warm(platform: RunningPlatform) -> list[Line]:
+def warm(platform: RunningPlatform) -> list[Measured]:
     """Compare a warm blocking call with the same runtime called directly over HTTP."""
     path, run = "/api/v1/namespaces/_/actions/warm?blocking=true&result=true", "/run"
     run_body = encode({"value": {"name": "World"}})
@@ -140,15 +126,17 @@ def warm(platform: RunningPlatform) -> list[Line]:
     p99, direct_p99 = quantile(through, 0.99), quantile(direct, 0.99)
     bare_p50, bare_direct_p50 = statistics.median(bare), statistics.median(bare_direct)
     return [
-        Line("warm blocking p50 ÷ direct HTTP call p50, by http.client",
-             f"{p50:.0f} µs ÷ {direct_p50:.0f} µs", p50 / direct_p50, 5),
-        Line("warm blocking p99 ÷ direct HTTP call p99, by http.client",
-             f"{p99:.0f} µs ÷ {direct_p99:.0f} µs", p99 / direct_p99, 5),
-        Line("the same p50 by a bare socket, no client's share in it",
-             f"{bare_p50:.0f} µs ÷ {bare_direct_p50:.0f} µs", bare_p50 / bare_direct_p50, None),
-        Line("platform CPU of a warm call ÷ direct HTTP call p50",
-             f"{cpu_us:.0f} µs ÷ {direct_p50:.0f} µs", cpu_us / direct_p50, None),
-    ]  # fmt: skip
+        compared(Promise.WARM_P50, p50, direct_p50, "µs"),
+        compared(Promise.WARM_P99, p99, direct_p99, "µs"),
+        compared(Promise.WARM_BARE, bare_p50, bare_direct_p50, "µs"),
+        compared(Promise.WARM_CPU, cpu_us, direct_p50, "µs"),
+    ]
+
+
+def compared(promise: Promise, one: float, other: float, unit: str) -> Measured:
+    """Return the ratio of two times."""
+    digits = 0 if other >= 10 else 2
+    return Measured(promise, f"{one:.{digits}f} {unit} ÷ {other:.{digits}f} {unit}", one / other)
 
 
 def alternate(
@@ -163,7 +151,7 @@ def alternate(
     return ones[CALLS:], others[CALLS:]
 
 
-def cold(platform: RunningPlatform) -> Line:
+def cold(platform: RunningPlatform) -> Measured:
     """Compare a cold blocking call with a bare fork of the interpreter that it is cloned from."""
     cold_ms: list[float] = []
     fork_ms: list[float] = []
@@ -176,11 +164,10 @@ def cold(platform: RunningPlatform) -> Line:
             fork_ms += fork.bare_fork_ms(1)
     fork.close()
     p50, fork_p50 = statistics.median(cold_ms), statistics.median(fork_ms)
-    return Line("cold blocking p50 ÷ bare fork of the same zygote p50",
-                f"{p50:.1f} ms ÷ {fork_p50:.2f} ms", p50 / fork_p50, 6)  # fmt: skip
+    return compared(Promise.COLD, p50, fork_p50, "ms")
 
 
-def start_to_ready() -> Line:
+def start_to_ready() -> Measured:
     """Measure how long the platform takes from its first instruction to its ready line."""
     seconds: list[float] = []
     for _ in range(STARTS):
@@ -194,13 +181,13 @@ def start_to_ready() -> Line:
             assert process.stdout
             process.stdout.close()
     median_s = statistics.median(seconds)
-    return Line("start to ready, seconds", f"{median_s:.2f} s", median_s, 1.5)
+    return Measured(Promise.START, f"{median_s:.2f} s", median_s)
 
 
-def idle_memory(platform: RunningPlatform) -> Line:
+def idle_memory(platform: RunningPlatform) -> Measured:
     """Measure what the platform with its zygote and stem cells occupies before the first call."""
     megabytes = processes.pss_mb(processes.tree(platform.process.pid))
-    return Line("idle memory (PSS of all processes), MB", f"{megabytes:.0f} MB", megabytes, 120)
+    return Measured(Promise.MEMORY, f"{megabytes:.0f} MB", megabytes)
 
 
 def main() -> int:
@@ -214,19 +201,27 @@ def main() -> int:
         lines.append(cold(platform))
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, "
           f"{time.strftime('%Y-%m-%d', time.gmtime())}\n")  # fmt: skip
-    print("| promise | measured | value | bound | kept |\n|---|---|---|---|---|")
+    print(HEADER)
     for line in lines:
-        bound = "" if line.bound is None else f"{line.bound:g}"
-        kept = "" if line.bound is None else "yes" if line.is_kept else "**no**"
-        print(f"| {line.promise} | {line.measured} | {line.value:.2f} | {bound} | {kept} |")
+        print(line.row)
     return 0 if all(line.is_kept for line in lines) else 1
 
 
 def settle(client: ThinClient) -> None:
-    """Return when the stem cells are up: two seconds after the start they are."""
-    status, _ = client.send(client.request("GET", "/ping", b""))
-    assert status == 200
-    time.sleep(2)
+    """Return when the stem cells are up; within ten seconds."""
+    wanted = PoolSettings().stem_cells
+    give_up_s = time.monotonic() + 10
+    while blank_sandboxes(client) < wanted:
+        assert time.monotonic() < give_up_s, "the stem cells did not come up"
+        time.sleep(0.05)
+
+
+def blank_sandboxes(client: ThinClient) -> float:
+    """Return how many blank sandboxes the platform says it has."""
+    _, text = client.send(client.request("GET", "/metrics", b""))
+    found = re.search(rb'brisk_pool_sandboxes{state="blank"} ([0-9.]+)', text)
+    assert found, "the platform does not say"
+    return float(found[1])
 
 
 if __name__ == "__main__":
