@@ -13,9 +13,10 @@ Everything is readable by its owner alone.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from cli import environment
 from common.errors import BriskError
@@ -35,6 +36,16 @@ class DataFolder:
 
     path: Path
 
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the system says of a file in here into `DataFolderUnusable`."""
+        try:
+            yield
+        except (OSError, UnicodeError) as error:
+            raise DataFolderUnusable(
+                f"The data folder {self.path} cannot be used: {error}"
+            ) from error
+
     @property
     def key_file(self) -> Path:
         """The guest's key."""
@@ -44,6 +55,19 @@ class DataFolder:
     def secret(self) -> Path:
         """The installation's secret."""
         return self.path / "secret"
+
+    @contextmanager
+    def opened_log(self) -> Iterator[BinaryIO]:
+        """Yield the log, to append to it. Raises `DataFolderUnusable`."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        with self.translated():
+            file = os.fdopen(os.open(self.log, flags, 0o600), "ab")
+        try:
+            yield file
+        finally:
+            # The last lines, which a full disk did not take, are no reason to fail.
+            with suppress(OSError):
+                file.close()
 
     @property
     def log(self) -> Path:
@@ -79,13 +103,9 @@ def opened(path: Path) -> Iterator[DataFolder]:
     Raises `DataFolderInUse`, naming the process that has it, and `DataFolderUnusable`.
     """
     folder = DataFolder(path.absolute())
-    try:
+    with folder.translated():
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DataFolderUnusable(
-            f"The data folder {folder.path} cannot be used: {error}"
-        ) from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,8 +114,9 @@ def opened(path: Path) -> Iterator[DataFolder]:
             raise DataFolderInUse(
                 f"The data folder {folder.path} is in use by another platform (process {owner})."
             ) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        with folder.translated():
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield folder
     finally:
         os.close(lock)

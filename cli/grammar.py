@@ -143,7 +143,7 @@ class Command(_Grammar):
         self._least, self._most = words
         self._shown = shown
         self._needs = needs
-        self._takes = takes
+        self.takes = takes
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the flags, and all words as one parameter."""
@@ -175,7 +175,7 @@ class Command(_Grammar):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the keys and values that this command takes, then its flags."""
-        records = [record for purpose in self._takes for record in KEY_VALUE_HELP[purpose]]
+        records = [record for purpose in self.takes for record in KEY_VALUE_HELP[purpose]]
         if records:
             with formatter.section("Keys and values, anywhere on the line"):
                 formatter.write_dl(records)

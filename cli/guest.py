@@ -4,7 +4,9 @@ The first start makes the identity `guest`. Its key lies in the data folder; a p
 does not exist yet is written, so that nothing has to be configured. One that exists is left alone.
 """
 
+import contextlib
 import os
+import re
 import secrets
 import string
 import uuid
@@ -20,7 +22,7 @@ from common.store.subjects import SubjectStore
 GUEST = "guest"
 KEY_LENGTH = 64
 """OpenWhisk's: a key of any other length is malformed."""
-UUID_LENGTH = 36
+_AUTH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-z]{64}", re.I | re.A)
 
 
 class UnusableKey(BriskError):
@@ -31,10 +33,12 @@ async def ensure(folder: DataFolder, subjects: SubjectStore, auth: str | None) -
     """Return the guest's key, `uuid:key`, having made the guest if there was none.
 
     auth: the key to give to a new guest; None makes one up.
-    Raises `UnusableKey` when *auth* is malformed, or not the key of a guest that is there.
+    Raises `UnusableKey` when *auth* is malformed, or not the key of a guest that is there;
+        `DataFolderUnusable` when the file of the key cannot be read or written.
     """
-    if folder.key_file.exists():
-        kept = folder.key_file.read_text().strip()
+    with folder.translated():
+        kept = folder.key_file.read_text().strip() if folder.key_file.exists() else None
+    if kept is not None:
         if auth is not None and auth != kept:
             raise UnusableKey(
                 f"The guest of {folder.path} has another key: it is in {folder.key_file}. "
@@ -44,13 +48,14 @@ async def ensure(folder: DataFolder, subjects: SubjectStore, auth: str | None) -
         kept = auth if auth is not None else _new_key()
         _check(kept)
         # Before the identity: a start that is cut off in between finds its key again.
-        _write_private(folder.key_file, f"{kept}\n")
+        with folder.translated():
+            _write_private(folder.key_file, f"{kept}\n")
     guest_uuid, _, key = kept.partition(":")
     if await subjects.identify(guest_uuid, key) is None:
-        _check(kept)
         try:
+            _check(kept)
             await subjects.create(Subject(GUEST), Namespace(GUEST), guest_uuid, key)
-        except Conflict as error:
+        except (UnusableKey, Conflict) as error:
             raise UnusableKey(
                 f"{folder.key_file} does not hold the key of this folder's guest."
             ) from error
@@ -64,15 +69,16 @@ def tell_command_line(folder: DataFolder, url: str, auth: str) -> str:
     if path and kept.get("APIHOST") == url and kept.get("AUTH") == auth:
         return f"key in {path}"
     if path and not path.exists():
-        wskprops.write(path, {"APIHOST": url, "AUTH": auth})
-        return f"key in {path}"
+        # Where it cannot be written, the line to type is printed as for a file that is taken.
+        with contextlib.suppress(OSError):
+            wskprops.write(path, {"APIHOST": url, "AUTH": auth})
+            return f"key in {path}"
     typed = f'brisk property set --apihost {url} --auth "$(cat {folder.key_file})"'
     return f"key in {folder.key_file}; to use it: {typed}"
 
 
 def _check(auth: str) -> None:
-    guest_uuid, _, key = auth.partition(":")
-    if len(guest_uuid) != UUID_LENGTH or len(key) != KEY_LENGTH:
+    if _AUTH.fullmatch(auth) is None:
         raise UnusableKey
 
 

@@ -10,12 +10,16 @@ let in, then what has begun may end, then sandboxes go, then the stores are flus
 import asyncio
 import contextlib
 import errno
+import gc
+import math
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +27,16 @@ import uvloop
 
 from cli import datafolder, guest
 from cli.datafolder import DataFolder
+from cli.patience import Patience
 from common import log as logging
+from common import metrics
 from common.bus.journal import Journal
 from common.bus.memory import MemoryBus
 from common.clock import SystemClock
 from common.entity.manifest import Manifest
 from common.errors import BriskError
 from common.ids import ControllerId, InvokerId, Namespace
+from common.message import topics
 from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.secrets_file import InstallationSecret
@@ -44,7 +51,7 @@ from controller.invoke.action import ActionInvoker
 from invoker.driver.port import Degradation, DriverReport, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool.books import Books
-from invoker.pool.container import Shape
+from invoker.pool.container import Shape, State
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
@@ -100,7 +107,7 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(datafolder.opened(data))
-        log_file = stack.enter_context(folder.log.open("ab"))
+        log_file = stack.enter_context(folder.opened_log())
         clock = SystemClock()
         stack.enter_context(logging.set_up(settings.log_level, log_file, clock))
         listener = stack.enter_context(_listen(settings.http.host, settings.http.port))
@@ -149,7 +156,8 @@ async def running(
         await stack.enter_async_context(
             _serving(Completions(bus, CONTROLLER, inflight, clock).serve())
         )
-        await stack.enter_async_context(_serving(invoker.serve(settings.http.drain_s)))
+        patience = Patience(settings.http.drain_s, clock)
+        await stack.enter_async_context(_serving(invoker.serve(patience.left_s)))
         services = Services(
             settings=settings,
             clock=clock,
@@ -161,14 +169,26 @@ async def running(
             invoker=ActionInvoker(
                 CONTROLLER,
                 bus=bus,
-                balancer=SingleInvoker(bus, INVOKER),
+                balancer=SingleInvoker(bus, INVOKER, lambda: invoker.is_healthy),
                 inflight=inflight,
                 keys=subjects,
                 clock=clock,
+                max_payload_bytes=settings.limits.max_payload_bytes,
             ),
-            invoker_health=lambda: {f"invoker{INVOKER}/{INVOKER}": "up"},
+            invoker_health=lambda: {
+                f"invoker{INVOKER}/{INVOKER}": "up" if invoker.is_healthy else "unhealthy"
+            },
         )
-        await stack.enter_async_context(served(services, listener, drain_s=settings.http.drain_s))
+        stack.enter_context(_shown(pool.books, stores, journal, bus))
+        await stack.enter_async_context(
+            served(
+                services,
+                listener,
+                drain_s=settings.http.drain_s,
+                end_waits=partial(inflight.expire, math.inf),
+            )
+        )
+        stack.callback(patience.begin)
         yield Platform(url, guest_key, folder, report, network)
         log.info("platform_stops")
 
@@ -178,12 +198,12 @@ def serve(host: str | None, port: int | None, data: Path | None, auth: str | Non
 
     Each argument is a flag's value; None leaves it to the environment, then to the default.
     """
-    settings = Settings()
-    given = {"host": host, "port": port}
-    http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
-    settings = settings.model_copy(update={"http": http})
-    folder = data or settings.data or datafolder.default_path()
     try:
+        settings = Settings.of_environment()
+        given = {"host": host, "port": port}
+        http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
+        settings = settings.model_copy(update={"http": http})
+        folder = data or settings.data or datafolder.default_path()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_told(settings, folder, auth))
     except BriskError as error:
@@ -200,15 +220,18 @@ async def _serve_until_told(settings: Settings, data: Path, auth: str | None) ->
         for warning in platform.warnings:
             print(f"note: {warning.what}: {warning.why}. {warning.remedy}", file=sys.stderr)
         where = guest.tell_command_line(platform.folder, platform.url, platform.auth)
+        # What is there now stays: the collector need not walk it, which took 0.1 s each time.
+        gc.collect()
+        gc.freeze()
         print(f"Brisk is ready: {platform.url} · namespace {guest.GUEST} · {where}", flush=True)
         await told.wait()
 
 
-def examine() -> DriverReport:
+def examine(settings: Settings) -> DriverReport:
     """Return what this host allows, without starting anything; for `brisk doctor`."""
-    settings = Settings()
-    folder = settings.data or datafolder.default_path()
-    driver = ProcessDriver(settings.sandbox, _manifest().valid_kinds(), folder / "sandboxes")
+    # A place of its own: the platform's belongs to one that may be running.
+    place = (settings.data or datafolder.default_path()) / f"examined-by-{os.getpid()}"
+    driver = ProcessDriver(settings.sandbox, _manifest().valid_kinds(), place)
 
     async def probed() -> DriverReport:
         try:
@@ -245,6 +268,28 @@ def _books(settings: Settings, manifest: Manifest) -> Books:
     )
 
 
+def _shown(
+    books: Books, stores: SqliteStores, journal: Journal, bus: MemoryBus
+) -> AbstractContextManager[None]:
+    """Have the gauges read what these parts hold, while inside."""
+    of_state = {
+        gauge: partial(books.shelf.count, State[name.upper()])
+        for name, gauge in metrics.SANDBOXES.items()
+    }
+    return metrics.shown(
+        of_state
+        | {
+            metrics.WAITING_ACTIVATIONS: lambda: len(books.line),
+            metrics.RESERVED_MEMORY: lambda: books.shelf.reserved_mb,
+            metrics.PENDING_RECORDS: lambda: stores.pending_records,
+            metrics.SPOOL_SIZE: lambda: stores.spool_bytes,
+            metrics.JOURNAL_PENDING: lambda: journal.pending,
+            metrics.BUS_DEPTH["invoker"]: partial(bus.depth, topics.invoker(INVOKER)),
+            metrics.BUS_DEPTH["completed"]: partial(bus.depth, topics.completed(CONTROLLER)),
+        }
+    )
+
+
 @asynccontextmanager
 async def _serving(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Have *work* done beside the block; it is told to end with it, and waited for."""
@@ -258,7 +303,8 @@ async def _serving(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
     """Yield a bound socket: a port that is taken is found out before anything is started."""
     try:
-        listener = socket.create_server((host, port), backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             why = f"Port {port} of {host} is in use by another program; choose one with --port."
@@ -271,5 +317,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _url(host: str, listener: socket.socket) -> str:
-    named = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    return f"http://{named}:{listener.getsockname()[1]}"
+    """Return where this host reaches *listener*, whatever other networks it is shown to."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    bracketed = f"[{named}]" if ":" in named else named
+    return f"http://{bracketed}:{listener.getsockname()[1]}"

@@ -263,7 +263,7 @@ def _require_torn(segment: Segment, data: bytes, at: int) -> None:
     while line_end >= 0:
         if _entry_at(data, line_end + 1) is not None:
             raise DamagedLog(
-                f"The file {segment.path.name} is damaged at byte {at}. Keep a copy, then cut it "
+                f"The file {segment.path} is damaged at byte {at}. Keep a copy, then cut it "
                 "there or move it away; what stands behind that place is not read."
             )
         line_end = data.find(b"\n", line_end + 1)

@@ -63,6 +63,10 @@ class EntityTooBig(BriskError):
         super().__init__(self.words(field=field, size=size, allowed=allowed))
 
 
+class ArgumentsTooBig(BriskError):
+    """The request content is larger than the server is willing or able to process."""
+
+
 class LimitOutOfBounds(BriskError):
     """The action asks for a limit outside the allowed thresholds."""
 

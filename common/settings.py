@@ -6,10 +6,19 @@ says of it.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from common.errors import BriskError
+
+_PREFIX: Final = "BRISK_"
+_DELIMITER: Final = "__"
+
+
+class UnusableSettings(BriskError):
+    """A variable of the environment does not hold what it should."""
 
 
 class _Group(BaseModel):
@@ -121,7 +130,7 @@ class DockerSettings(_Group):
 class StoreSettings(_Group):
     """How records reach the disk."""
 
-    flush_interval_ms: int = Field(default=5, ge=1)
+    flush_interval_ms: int = Field(default=20, ge=1)
     """How long a record may wait for others to share its transaction."""
     flush_records: int = Field(default=512, ge=1)
     """How many records share a transaction at most."""
@@ -213,8 +222,8 @@ class Settings(BaseSettings):
     """All settings."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BRISK_",
-        env_nested_delimiter="__",
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_DELIMITER,
         frozen=True,
         extra="ignore",
         use_attribute_docstrings=True,
@@ -235,3 +244,26 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     kafka: KafkaSettings = KafkaSettings()
     couchdb: CouchdbSettings = CouchdbSettings()
+
+    @classmethod
+    def of_environment(cls) -> "Settings":
+        """Read the environment.
+
+        Raises `UnusableSettings`, which names each variable that is wrong, and why.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = [_complaint(dict(each)) for each in error.errors(include_url=False)]
+            raise UnusableSettings("\n".join(wrong)) from error
+        except SettingsError as error:
+            raise UnusableSettings(f"{error}.") from error
+
+
+def _complaint(error: dict[str, Any]) -> str:
+    """Return in words what is wrong with one variable."""
+    variable = _PREFIX + _DELIMITER.join(map(str, error["loc"])).upper()
+    if error["type"] == "extra_forbidden":
+        return f"{variable} is set, but there is no such setting."
+    # pydantic's words begin with "Input should", which says nothing about where it came from.
+    return f"{variable}={error['input']} cannot be: {error['msg'].replace('Input', 'it', 1)}."

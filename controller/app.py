@@ -7,7 +7,7 @@ socket: the hot one in front, for plain invocations, and aiohttp behind it, for 
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -31,6 +31,8 @@ __all__ = ["Services", "build_app", "served", "table"]
 
 BACKLOG: Final = 1024
 KEEP_ALIVE_S: Final = 75.0
+ANSWER_S: Final = 1.0
+"""How long it may take to answer those who wait no longer, when the platform stops."""
 
 
 def table(services: Services) -> tuple[Route, ...]:
@@ -59,24 +61,29 @@ def build_app(services: Services) -> web.Application:
 
 @asynccontextmanager
 async def served(
-    services: Services, listener: socket.socket, *, drain_s: float
+    services: Services,
+    listener: socket.socket,
+    *,
+    drain_s: float,
+    end_waits: Callable[[], object],
 ) -> AsyncIterator[None]:
     """Answer requests that come to *listener* while inside.
 
     listener: bound; it stays the caller's.
     drain_s: how long the end of the block waits for requests that are under way.
+    end_waits: called when that is over; has who still waits for an activation answered at once.
     """
     runner = web.AppRunner(
         build_app(services),
         access_log=None,
         logger=_silent(),
         keepalive_timeout=KEEP_ALIVE_S,
-        shutdown_timeout=drain_s,
+        shutdown_timeout=drain_s + ANSWER_S,
     )
     await runner.setup()
     assert runner.server, "the runner is set up"
     shortcut = Shortcut(services, Invocations(services))
-    hot = HotListener(PREFIX, shortcut.answer, runner.server)
+    hot = HotListener(PREFIX, shortcut, runner.server)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hot.serve())
         loop = asyncio.get_running_loop()
@@ -86,7 +93,10 @@ async def served(
                 yield
             finally:
                 server.close()
-                await hot.drain(drain_s)
+                overdue = loop.call_later(drain_s, end_waits)
+                await hot.drain(drain_s + ANSWER_S)
+                await runner.cleanup()
+                overdue.cancel()
         finally:
             await runner.cleanup()
             serving.cancel()

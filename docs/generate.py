@@ -1,5 +1,7 @@
 """Writes `docs/reference/` from the declarations, so that it cannot say anything else.
 
+Also the table of states in `docs/lifecycle.md`, whose other words are written by hand.
+
 `python -m docs.generate` writes, `python -m docs.generate --check` only tells what is stale, with
 exit code 1. `tests/house/test_docs.py` does the same on every run.
 """
@@ -24,8 +26,9 @@ from common import metrics
 from common.errors import BriskError
 from common.settings import Settings
 from controller.edge import errors
+from docs import states, surface
 
-REFERENCE: Final = Path(__file__).parent / "reference"
+DOCS: Final = Path(__file__).parent
 _ORIGIN: Final = (
     "<!-- Written by docs/generate.py: change the declarations, then `make docs`. -->\n"
 )
@@ -33,8 +36,15 @@ _BOUNDS: Final = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def pages() -> dict[str, str]:
-    """Return every page of the reference, by file name."""
-    return {"settings.md": settings(), "metrics.md": metric_list(), "errors.md": error_list()}
+    """Return every page that is written here, by its path from the folder of documents."""
+    return {
+        "reference/settings.md": settings(),
+        "reference/metrics.md": metric_list(),
+        "reference/errors.md": error_list(),
+        "reference/rest.md": surface.routes(),
+        "reference/cli.md": surface.commands(_ORIGIN),
+        "lifecycle.md": states.inserted((DOCS / "lifecycle.md").read_text()),
+    }
 
 
 def settings() -> str:
@@ -171,8 +181,8 @@ def _modules(part: ModuleType) -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
-def stale(folder: Path = REFERENCE) -> list[str]:
-    """Return the names of pages in *folder* that say something else than the declarations."""
+def stale(folder: Path = DOCS) -> list[str]:
+    """Return the paths of pages below *folder* that say something else than the declarations."""
     return [
         name
         for name, text in pages().items()
@@ -185,12 +195,12 @@ def main() -> int:
     names = stale()
     if "--check" in sys.argv[1:]:
         for name in names:
-            sys.stderr.write(f"docs/reference/{name} is stale: make docs\n")
+            sys.stderr.write(f"docs/{name} is stale: make docs\n")
         return 1 if names else 0
-    REFERENCE.mkdir(exist_ok=True)
+    (DOCS / "reference").mkdir(exist_ok=True)
     for name in names:
-        (REFERENCE / name).write_text(pages()[name])
-        sys.stderr.write(f"wrote docs/reference/{name}\n")
+        (DOCS / name).write_text(pages()[name])
+        sys.stderr.write(f"wrote docs/{name}\n")
     return 0
 
 

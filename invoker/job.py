@@ -23,6 +23,8 @@ class Job:
     action: Action
     code: Callable[[], Awaitable[str | None]]
     """Reads the code, only when it has to be loaded. Raises `StoreError`."""
+    begin: Callable[[], None]
+    """Notes that a sandbox is about to get it. Raises `BusUnavailable`; then none must."""
 
     @property
     def entry(self) -> Entry:

@@ -1,7 +1,6 @@
 """How an execution becomes the record of an activation. Values in, value out."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from common.billing.usage import billed_ms, whole_ms
 from common.entity.action import Action
@@ -12,8 +11,7 @@ UNKNOWN_KIND: Final = "unknown"
 """The kind in the record of an action that could not be read. Source: OpenWhisk."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class Execution(NamedTuple):
     """What happened in the sandbox.
 
     start_ms: Unix time when the code began to load, or to run on a warm start.

@@ -1,15 +1,22 @@
 """The invoker: takes activations while there is room, has them run, and answers with records.
 
-For each message, in this order: read the action, note the start, run, hand the record to the store
-(it survives a kill from then on), tell the controller, settle the message. So a record is never
-missing for an answer that was given, and a message is never settled before its record is safe.
+For each message, in this order: read the action, wait for a sandbox, note the start, run, hand the
+record to the store (it survives a kill from then on), tell the controller, settle the message. So a
+record is never missing for an answer that was given, and a message is never settled before its
+record is safe. What only waited when the platform went down has not started, and is run later.
 
-A message that was being run when an earlier process died is not run again: its record says so.
+Messages are taken by workers, each of which does one at a time: so nothing is taken that nobody has
+time for, and a call costs no task of its own.
+
+A message that was being run when the process died, or when its time to stop was over, is not run
+again: its record says so.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
+from common import metrics
 from common.bus.port import Bus, BusUnavailable, Delivery
 from common.clock import Clock
 from common.entity.action import Action
@@ -30,6 +37,8 @@ from invoker.pool.pool import Pool
 ANSWER_TRIES: Final = 5
 ANSWER_PAUSE_S: Final = 0.2
 STORE_PAUSE_S: Final = 1.0
+MOST_IDLE: Final = 8
+"""Workers that wait for the next message; one at least does, unless all are busy."""
 
 log = logger(__name__)
 
@@ -55,53 +64,111 @@ class Invoker:
         self._actions = actions
         self._activations = activations
         self._clock = clock
-        self._room = asyncio.Semaphore(max_under_way)
+        self._max_under_way = max_under_way
+        self._tasks: asyncio.TaskGroup | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()
+        self._dismissed = asyncio.Event()
+        self._is_draining = False
+        self._unrecorded = 0
+        self._can_record = asyncio.Event()
+        self._can_record.set()
 
-    async def serve(self, drain_s: float) -> None:
+    @property
+    def is_healthy(self) -> bool:
+        """Whether activations should be sent here: not while a record waits for the store."""
+        return self._can_record.is_set()
+
+    async def serve(self, drain_s: Callable[[], float]) -> None:
         """Take messages until the bus is closed or this is cancelled; then finish what was begun.
 
-        drain_s: how long begun activations may take to end; what is left then is cancelled, and
-        stays unsettled, so that a durable bus delivers it again.
+        drain_s: asked then how long begun activations may take to end. What is left after that is
+        cancelled; what only waits stays unsettled, so that a durable bus delivers it again.
         """
-        async with asyncio.TaskGroup() as tasks:
-            under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as self._tasks:
+            self._hire()
             try:
-                async for delivery in self._bus.receive(topics.invoker(self.invoker_id)):
-                    await self._room.acquire()  # back-pressure: stop reading when full
-                    task = tasks.create_task(self._handle(delivery))
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
+                await self._dismissed.wait()
             finally:
-                if under_way:
-                    await asyncio.wait(under_way, timeout=drain_s)
-                for task in list(under_way):
-                    task.cancel()
+                self._is_draining = True
+                for worker in list(self._idle):
+                    worker.cancel()
+                if busy := self._workers - self._idle:
+                    await asyncio.wait(busy, timeout=drain_s())
+                for worker in list(self._workers):
+                    worker.cancel()
+
+    def _hire(self) -> None:
+        assert self._tasks, "nobody serves"
+        worker = self._tasks.create_task(self._work())
+        self._workers.add(worker)
+        self._idle.add(worker)
+        worker.add_done_callback(self._leave)
+
+    def _leave(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._idle.discard(worker)
+        if not self._workers:
+            self._dismissed.set()
+
+    async def _work(self) -> None:
+        """Do one message after the other; while others come, see to it that somebody is idle."""
+        me = asyncio.current_task()
+        assert me, "a task works"
+        async for delivery in self._bus.receive(topics.invoker(self.invoker_id)):
+            self._idle.discard(me)
+            if not self._idle and len(self._workers) < self._max_under_way:
+                self._hire()
+            await self._handle(delivery)
+            if self._is_draining or len(self._idle) >= MOST_IDLE:
+                return
+            self._idle.add(me)
 
     async def _handle(self, delivery: Delivery) -> None:
         message = delivery.message
         assert isinstance(message, ActivationMessage), message
+        if not self._can_record.is_set():
+            await self._can_record.wait()
         try:
-            try:
-                ended = await self._record(delivery, message)
-            except Exception:
-                log.exception("activation_broke", activation=message.activation_id,
-                              transid=message.transid)  # fmt: skip
-                ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
-            await self._keep(ended, message)
-            await self._answer(message, ended)
+            ended = await self._record(delivery, message)
+        except Exception:
+            log.exception("activation_broke", activation=message.activation_id,
+                          transid=message.transid)  # fmt: skip
+            ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
+        await self._keep(ended, message)
+        await self._answer(message, ended)
+        delivery.settle()
+        metrics.count_ended(ended)
+
+    def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:
+        """Record what is broken off because the platform stops; what cannot be, stays unsettled."""
+        ended = self._failed(message, Status.WHISK_ERROR, outcome.INTERRUPTED)
+        if self._has_put(ended, message):
             delivery.settle()
-        finally:
-            self._room.release()
 
     async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
-        """Hand the record to the store; while it takes none, nothing is answered or taken."""
-        while True:
-            try:
-                return self._activations.put(ended)
-            except StoreError as error:
-                log.error("record_not_stored", activation=message.activation_id,
-                          transid=message.transid, why=str(error))  # fmt: skip
+        """Hand the record to the store; while it takes none, nothing is answered or begun."""
+        waits = False
+        try:
+            while not self._has_put(ended, message):
+                if not waits:
+                    waits = True
+                    self._unrecorded += 1
+                    self._can_record.clear()
                 await asyncio.sleep(STORE_PAUSE_S)
+        finally:
+            self._unrecorded -= waits
+            if not self._unrecorded:
+                self._can_record.set()
+
+    def _has_put(self, ended: ActivationRecord, message: ActivationMessage) -> bool:
+        try:
+            self._activations.put(ended)
+        except StoreError as error:
+            log.error("record_not_stored", activation=message.activation_id,
+                      transid=message.transid, why=str(error))  # fmt: skip
+            return False
+        return True
 
     async def _record(self, delivery: Delivery, message: ActivationMessage) -> ActivationRecord:
         if delivery.was_started:
@@ -114,11 +181,26 @@ class Invoker:
             log.warning("action_not_read", action=message.action.doc_id, transid=message.transid,
                         why=str(error))  # fmt: skip
             return self._failed(message, Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
-        delivery.start()
-        job = Job(message=message, action=action, code=lambda: self._actions.code(action))
+        has_begun = False
+
+        def begin() -> None:
+            nonlocal has_begun
+            delivery.start()
+            has_begun = True
+
+        job = Job(
+            message=message,
+            action=action,
+            code=lambda: self._actions.code(action),
+            begin=begin,
+        )
         try:
             execution = await self._pool.run(job)
-        except (CannotStart, StoreError) as error:
+        except asyncio.CancelledError:
+            if has_begun:
+                self._interrupted(delivery, message)
+            raise
+        except (CannotStart, StoreError, BusUnavailable) as error:
             log.error("action_not_run", action=message.action.doc_id, transid=message.transid,
                       why=str(error))  # fmt: skip
             lacks_code = isinstance(error, StoreError)

@@ -48,13 +48,17 @@ class Check:
 def doctor(session: Session, words: Words, as_json: bool = False) -> None:
     """Show what this host allows, and what to mend before `serve`."""
     # The settings and the platform are imported here and not above: client commands start faster.
-    from common.settings import Settings
+    from common.settings import Settings, UnusableSettings
 
+    try:
+        settings = Settings.of_environment()
+    except UnusableSettings as error:
+        raise Failure(str(error), shows_usage=False) from error
     checks = [
         _interpreter(),
-        *_sandbox(Settings()),
-        _data_folder(Settings()),
-        _port(Settings()),
+        *_sandbox(settings),
+        _data_folder(settings),
+        _port(settings),
         *_configured(session),
     ]
     can_run = all(check.passed for check in checks if check.is_needed)
@@ -97,7 +101,7 @@ def _sandbox(settings: "Settings") -> Iterator[Check]:
     from common.errors import BriskError
 
     try:
-        report = examine()
+        report = examine(settings)
     except (BriskError, OSError) as error:
         yield Check("sandbox", False, str(error), "see the reason", is_needed=True)
         return

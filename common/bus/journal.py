@@ -96,6 +96,11 @@ class Journal:
         return [self._open[number] for number in sorted(self._open)]
 
     @property
+    def pending(self) -> int:
+        """How many messages are promised and not settled."""
+        return len(self._open)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of all files."""
         return self._log.size_bytes
@@ -218,7 +223,7 @@ class Journal:
                 self._take_over_entry(segment, entry)
             except ValueError as error:
                 raise DamagedLog(
-                    f"The journal {segment.path.name} holds an entry that is none: {error}"
+                    f"The journal {segment.path} holds an entry that is none: {error}"
                 ) from error
 
     def _take_over_entry(self, segment: Segment, entry: bytes) -> None:

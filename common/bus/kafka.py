@@ -27,7 +27,7 @@ from common.bus.kafka_client import Broker, Received, Record
 from common.bus.kafka_inbox import Inbox, KafkaDelivery
 from common.bus.kafka_outbox import Outbox
 from common.bus.marks import Marks
-from common.bus.port import BusUnavailable, Message
+from common.bus.port import BusUnavailable, Handler, Message
 from common.clock import Clock
 from common.log import logger
 from common.message import encoding, topics
@@ -107,6 +107,11 @@ class KafkaBus:
         if durable:
             await self._outbox.acknowledged(parcel)
 
+    def try_send(self, topic: Topic, message: Message) -> bool:
+        """Send nothing: to take its place among what waits for the broker, `send` may wait."""
+        self._require_open()
+        return False
+
     async def secure(self, message: ActivationMessage) -> None:
         """Return when every replica has a message that was sent without `durable`.
 
@@ -131,6 +136,18 @@ class KafkaBus:
             else:
                 inbox.changed.clear()
                 await inbox.changed.wait()
+
+    def listen(self, topic: Topic, handler: Handler) -> None:
+        """Give every message of *topic* to *handler* from now on, as it comes."""
+        self._spawn(self._listen(topic, handler))
+
+    async def _listen(self, topic: Topic, handler: Handler) -> None:
+        async for delivery in self.receive(topic):
+            try:
+                handler(delivery.message)
+            except Exception:  # its fault is not the next message's
+                log.exception("listener_failed", topic=topic)
+            delivery.settle()
 
     async def close(self) -> None:
         """Stop taking messages, flush, commit what is settled, end every `receive`. Idempotent.

@@ -11,26 +11,52 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from common.bus.journal import Journal, Ticket
-from common.bus.port import BusUnavailable, Message
+from common.bus.port import BusUnavailable, Handler, Message
 from common.ids import ActivationId
+from common.log import logger
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
 
+log = logger(__name__)
+
 
 class _Topic:
-    """A queue, and the places in it that are kept for messages which are being journaled."""
+    """A queue, the places in it that are kept for messages being journaled, and who waits."""
 
-    __slots__ = ("changed", "name", "queue", "reserved")
+    __slots__ = ("_waiting", "listener", "name", "queue", "reserved")
 
     def __init__(self, name: Topic) -> None:
         self.name = name
+        self.listener: Handler | None = None
         self.queue: deque[MemoryDelivery] = deque()
         self.reserved = 0
-        self.changed = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def put(self, delivery: "MemoryDelivery") -> None:
         self.queue.append(delivery)
-        self.changed.set()
+        self.wake_one()
+
+    async def wait(self) -> None:
+        """Return when there may be something to take; who waits longest is woken first."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():
+                self.wake_one()  # we were woken, and leave: the message is for the next one
+            raise
+
+    def wake_one(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def wake_all(self) -> None:
+        while self._waiting:
+            self.wake_one()
 
 
 class MemoryDelivery:
@@ -121,10 +147,10 @@ class MemoryBus:
 
         Raises `BusUnavailable` when the topic or the journal is full, or the disk fails.
         """
-        target = self._room(topic)
         if not durable or self._journal is None:
-            self._deliver(target, message, None)
+            self.try_send(topic, message)
             return
+        target = self._room(topic)
         ticket = self._journal.enter(topic, message, was_started=False)
         target.reserved += 1
         try:
@@ -138,6 +164,18 @@ class MemoryBus:
         if not self._is_closed:
             self._deliver(target, message, ticket)
             await self._journal.tidy()
+
+    def try_send(self, topic: Topic, message: Message) -> bool:
+        """Hand *message* over; memory never has to be waited for. Raises `BusUnavailable`."""
+        target = self._room(topic)
+        if target.listener is not None:
+            try:
+                target.listener(message)
+            except Exception:  # its fault is not the sender's
+                log.exception("listener_failed", topic=topic)
+        else:
+            self._deliver(target, message, None)
+        return True
 
     async def secure(self, message: ActivationMessage) -> None:
         """Make a message that was sent without `durable` survive a power cut after all.
@@ -162,8 +200,11 @@ class MemoryBus:
             if source.queue:
                 yield source.queue.popleft()
             else:
-                source.changed.clear()
-                await source.changed.wait()
+                await source.wait()
+
+    def listen(self, topic: Topic, handler: Handler) -> None:
+        """Give every message of *topic* to *handler* from now on, as it is sent."""
+        self._topic(topic).listener = handler
 
     def depth(self, topic: Topic) -> int:
         """Return how many messages wait in *topic*."""
@@ -173,7 +214,7 @@ class MemoryBus:
         """Stop taking messages, flush what is durable, end every `receive`. Idempotent."""
         self._is_closed = True
         for topic in self._topics.values():
-            topic.changed.set()
+            topic.wake_all()
         if self._journal is not None:
             await self._journal.close()
 

@@ -5,7 +5,7 @@ survives the death of every process; after a restart it is delivered again until
 the delivery says whether it had been started, so that nothing runs twice behind a user's back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TypeAlias
 
 from common.errors import BriskError
@@ -14,6 +14,7 @@ from common.message.completion import Completion
 from common.message.topics import Topic
 
 Message: TypeAlias = ActivationMessage | Completion
+Handler: TypeAlias = Callable[[Message], None]
 
 
 class BusUnavailable(BriskError):
@@ -52,6 +53,13 @@ class Bus(Protocol):
         """
         ...
 
+    def try_send(self, topic: Topic, message: Message) -> bool:
+        """Hand *message* over without `durable` if that takes no waiting; else send nothing: False.
+
+        Raises `BusUnavailable`.
+        """
+        ...
+
     async def secure(self, message: ActivationMessage) -> None:
         """Make a message that was sent without `durable` survive a power cut after all.
 
@@ -63,7 +71,15 @@ class Bus(Protocol):
     def receive(self, topic: Topic) -> AsyncIterator[Delivery]:
         """Yield the messages of *topic* in order, until the bus is closed.
 
-        Nothing is taken before it is asked for: who does not ask, is not flooded.
+        Nothing is taken before it is asked for: who does not ask, is not flooded. Several may
+        receive at once; each message goes to one of them.
+        """
+        ...
+
+    def listen(self, topic: Topic, handler: Handler) -> None:
+        """Give every message of *topic* to *handler* from now on, as it comes, already settled.
+
+        handler: neither waits nor raises. For a topic with one listener and no receivers.
         """
         ...
 

@@ -5,7 +5,7 @@ entities of a namespace share one space of document ids: `ns/name` or `ns/packag
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from common.ids import DocId, Namespace
@@ -26,16 +26,17 @@ class QualifiedName:
     namespace: Namespace
     package: str | None
     name: str
+    doc_id: DocId = field(init=False, repr=False, compare=False)
+    """The id of its document: `ns/name` or `ns/package/name`. Asked for often, so made once."""
+
+    def __post_init__(self) -> None:
+        """Make the document id."""
+        object.__setattr__(self, "doc_id", f"{self.path}/{self.name}")
 
     @property
     def path(self) -> str:
         """Where the entity lives, `ns` or `ns/package`: the field `namespace` of its document."""
         return f"{self.namespace}/{self.package}" if self.package else self.namespace
-
-    @property
-    def doc_id(self) -> DocId:
-        """The id of its document: `ns/name` or `ns/package/name`."""
-        return DocId(f"{self.path}/{self.name}")
 
     @property
     def in_namespace(self) -> str:

@@ -23,6 +23,14 @@ class Arguments:
     payload: bytes
     init_env: Mapping[str, str]
 
+    @property
+    def size_bytes(self) -> int:
+        """What of a message they take."""
+        if not self.init_env:
+            return len(self.payload)
+        texts = [*self.init_env, *self.init_env.values()]
+        return len(self.payload) + sum(len(text.encode()) for text in texts)
+
 
 def merge(bound: Sequence[Parameter], payload: bytes | None) -> Arguments:
     """Lay *payload* over *bound* parameters.

@@ -27,6 +27,8 @@ class ActivationMessage:
     """Init parameters, as text; they reach only code that is loaded anew."""
     received_ms: int
     """When the request came in; `waitTime` counts from here."""
+    memory_mb: int
+    """What it will reserve, as the action had it when it was accepted; for placing it."""
     blocking: bool
     api_key: str | None = None
     """`uuid:key`, only for an action whose annotation `provide-api-key` asks for it."""

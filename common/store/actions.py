@@ -66,6 +66,13 @@ class ActionStore:
         """Return how much is cached and under way."""
         return f"<ActionStore [{len(self._cache)} cached, {len(self._loads)} loading]>"
 
+    def cached(self, name: QualifiedName) -> Action | None:
+        """Return the newest revision of *name* if it is at hand, else None."""
+        cached = self._cache.get(name.doc_id)
+        if cached is None or self._clock.elapsed_s() >= cached.until_s:
+            return None
+        return cached.action
+
     async def get(self, name: QualifiedName) -> Action:
         """Return the newest revision of *name*; on a cache hit without yielding to the loop.
 

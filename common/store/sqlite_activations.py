@@ -17,9 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from common import metrics
 from common.entity import activation_document
 from common.entity.activation import ActivationRecord
 from common.ids import ActivationId, Namespace
+from common.log import logger
 from common.settings import StoreSettings
 from common.store import days, sqlite_days
 from common.store.days import Key, Pending
@@ -43,6 +45,9 @@ _MAX_MB_MS: Final = 1 << 50
 _BATCH_BYTES: Final = 16 << 20
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 2.0
+
+
+log = logger(__name__)
 
 
 class SqliteActivationStore:
@@ -232,12 +237,18 @@ class SqliteActivationStore:
         )
 
     def _written(self, round_: "asyncio.Future[Committed]") -> None:
+        before = self.fault
         stored, failed, self.fault = round_.result()
+        if self.fault is not None and before is None:
+            log.error("records_not_written", pending=len(self._pending), why=str(self.fault))
+        elif self.fault is None and before is not None:
+            log.warning("records_written_again", pending=len(self._pending))
         self._is_writing = False
         for entry in stored:
             del self._pending[entry.key]
             self._spool.done(entry.segment)
         self._days |= {entry.day for entry in stored}
+        metrics.RECORDS_WRITTEN.inc(len(stored))
         # At the end: a file that is damaged does not hold up the others.
         self._queue.extend(failed)
         if failed and not stored:

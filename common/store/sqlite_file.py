@@ -43,8 +43,8 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         # The low byte is the kind, the rest says more about it (sqlite.org/rescode.html).
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
-            raise Corrupted(f"The file {path.name} is damaged: {error}.") from error
-        raise StoreUnavailable(f"The file {path.name} cannot be used now: {error}.") from error
+            raise Corrupted(f"The file {path} is damaged: {error}.") from error
+        raise StoreUnavailable(f"The file {path} cannot be used now: {error}.") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -132,7 +132,7 @@ class Invocations:
         Raises `BriskError` when nothing was accepted.
         """
         action = await self._services.actions.get(call.name)
-        self._check(action, call.given)
+        self.check(action, call.given)
         outcome = await self._services.invoker.invoke(
             call.identity,
             action,
@@ -143,9 +143,8 @@ class Invocations:
             received_ms=call.received_ms,
         )
         if isinstance(outcome, Accepted):
-            activation_id = outcome.activation_id
-            return CallAnswer(activation_id, codec.encode({"activationId": activation_id}), 202)
-        return _finished(outcome.record, as_result=call.asked.as_result)
+            return told_accepted(outcome.activation_id)
+        return finished(outcome.record, as_result=call.asked.as_result)
 
     def asked(self, given: query.Query) -> Asked:
         """Return what the query parameters ask for. Raises `MalformedQuery`."""
@@ -156,7 +155,7 @@ class Invocations:
             query.wait_ms(given, longest_ms),
         )
 
-    def _check(self, action: Action, given: dict[str, object]) -> None:
+    def check(self, action: Action, given: dict[str, object]) -> None:
         """Raise `ParametersNotAllowed` or `RuntimeDeprecated` where *action* must not run."""
         if given and action.annotations.get(FINAL) is True and overridden(action.parameters, given):
             raise ParametersNotAllowed
@@ -165,7 +164,13 @@ class Invocations:
             raise RuntimeDeprecated(action.exec.kind)
 
 
-def _finished(record: ActivationRecord, *, as_result: bool) -> CallAnswer:
+def told_accepted(activation_id: ActivationId) -> CallAnswer:
+    """Return what a caller is told who does not wait, or not any more."""
+    return CallAnswer(activation_id, codec.encode({"activationId": activation_id}), 202)
+
+
+def finished(record: ActivationRecord, *, as_result: bool) -> CallAnswer:
+    """Return what a caller is told who waited until the end."""
     result = record.response.result
     # An array is answered bare even where the whole activation was asked for: OpenWhisk does so.
     if as_result or result[:16].lstrip().startswith(b"["):

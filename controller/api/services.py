@@ -9,9 +9,11 @@ from common.entity.action import Action
 from common.entity.exec_request import Kinds
 from common.entity.identity import Identity
 from common.ids import TransId
+from common.message.activation import ActivationMessage
 from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.port import ActivationStore
+from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.action import Accepted, Finished
 
@@ -31,6 +33,14 @@ class Throttle(Protocol):
         """Count one invocation. Raises `TooManyRequests`, `TooManyConcurrent`."""
         ...
 
+    def check_invocation(self, identity: Identity) -> None:
+        """Raise what `charge_invocation` would raise now; count nothing."""
+        ...
+
+    def count_invocation(self, identity: Identity) -> None:
+        """Count one invocation that was checked, and begun."""
+        ...
+
 
 class Invoker(Protocol):
     """Makes one activation of one request."""
@@ -47,6 +57,23 @@ class Invoker(Protocol):
         received_ms: int,
     ) -> Accepted | Finished:
         """Run *action*; see `controller.invoke.action.ActionInvoker`."""
+        ...
+
+    def try_begin(
+        self,
+        identity: Identity,
+        action: Action,
+        payload: bytes | None,
+        *,
+        transid: TransId,
+        received_ms: int,
+        on_end: OnEnd,
+    ) -> ActivationMessage | None:
+        """Begin to run *action*, if nothing has to be waited for before; see there."""
+        ...
+
+    async def promise(self, message: ActivationMessage) -> Accepted:
+        """Make an activation last that nobody waits for any more."""
         ...
 
 

@@ -9,24 +9,32 @@ What follows from text alone is remembered: who a header stands for (for a few s
 blocked subject is soon out), and what a target means.
 """
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from email.utils import formatdate
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from aiohttp import web
-
 from common import metrics
 from common.codec import MalformedJson, decode
+from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.names import QualifiedName, is_legal
 from common.errors import BriskError
-from controller.api.invocations import Asked, Call, CallAnswer, Invocations
+from common.message.activation import ActivationMessage
+from controller.api.invocations import (
+    Asked,
+    Call,
+    CallAnswer,
+    Invocations,
+    finished,
+    told_accepted,
+)
 from controller.api.services import Services
 from controller.edge import address, answers, auth, content, cors
 from controller.edge.gate import SERVER, refusal
-from controller.edge.hot import PlainRequest
+from controller.edge.hot import PlainRequest, Reply, Spawn
 from controller.edge.transid import HEADER, TransactionIds
 
 PREFIX: Final = b"/api/v1/namespaces/"
@@ -36,7 +44,12 @@ IDENTITY_S: Final = 5.0
 
 _SEGMENTS: Final = (7, 8)
 """Of `/api/v1/namespaces/NS/actions/[PACKAGE/]NAME`, split at its slashes."""
-_REASONS: Final = {200: b"OK", 202: b"Accepted", 500: b"Internal Server Error", 502: b"Bad Gateway"}
+_STATUS_LINES: Final = {
+    200: b"HTTP/1.1 200 OK\r\n",
+    202: b"HTTP/1.1 202 Accepted\r\n",
+    500: b"HTTP/1.1 500 Internal Server Error\r\n",
+    502: b"HTTP/1.1 502 Bad Gateway\r\n",
+}
 _FIXED: Final = "".join(
     f"{name}: {value}\r\n"
     for name, value in ({"Content-Type": content.JSON, "Server": SERVER} | cors.HEADERS).items()
@@ -67,6 +80,37 @@ class Shortcut:
         self._targets: dict[bytes, _Target | None] = {}
         self._date = (0, b"")
 
+    def begin(self, request: PlainRequest, reply: Reply, spawn: Spawn) -> bool:
+        """Begin a blocking invocation whose caller, target and action are remembered."""
+        received_ms = self._services.clock.now_ms()
+        target = self._targets.get(request.target)
+        identity = self._remembered(request.authorization)
+        if target is None or identity is None or not target.asked.blocking:
+            return False
+        call = self._call(request, target, identity, received_ms)
+        action = self._services.actions.cached(call.name) if call else None
+        if call is None or action is None:
+            return False
+        wait = _Wait(self, call, reply, spawn)
+        try:
+            self._invocations.check(action, call.given)
+            self._services.entitlement.check_invocation(identity)
+            message = self._services.invoker.try_begin(
+                identity,
+                action,
+                call.payload,
+                transid=call.transid,
+                received_ms=received_ms,
+                on_end=wait.ended,
+            )
+        except BriskError:
+            return False  # nothing was begun or counted: the other way finds the words
+        if message is None:
+            return False
+        self._services.entitlement.count_invocation(identity)
+        wait.limit(message, target.asked.wait_ms / 1000)
+        return True
+
     async def answer(self, request: PlainRequest) -> bytes | None:
         """Return the whole answer, or None when *request* is to go the long way."""
         received_ms = self._services.clock.now_ms()
@@ -74,6 +118,27 @@ class Shortcut:
         identity = await self._identity(request.authorization) if target else None
         if target is None or identity is None:
             return None
+        call = self._call(request, target, identity, received_ms)
+        if call is None:
+            return None
+        try:
+            self._services.entitlement.charge_invocation(identity)
+            return self.written(call, await self._invocations.run(call))
+        except Exception as error:
+            return self.refused(call, error)
+
+    async def promised(self, call: Call, message: ActivationMessage) -> bytes:
+        """Return the answer to a caller whose wait is over."""
+        try:
+            accepted = await self._services.invoker.promise(message)
+        except Exception as error:
+            return self.refused(call, error)
+        return self.written(call, told_accepted(accepted.activation_id))
+
+    def _call(
+        self, request: PlainRequest, target: _Target, identity: Identity, received_ms: int
+    ) -> Call | None:
+        """Return what *request* asks for, or None where the long way has words for it."""
         if target.namespace not in (address.OWN, identity.namespace):
             return None
         try:
@@ -82,26 +147,15 @@ class Shortcut:
             return None
         if not isinstance(given, dict) or content.may_be_nested_too_deeply(request.body):
             return None
-        transid = self._transids.of(request.request_id.decode("latin-1"))
-        call = Call(
-            identity=identity,
-            name=QualifiedName(identity.namespace, target.package, target.name),
-            asked=target.asked,
-            payload=request.body or None,
-            given=given,
-            transid=transid,
-            received_ms=received_ms,
+        return Call(
+            identity,
+            QualifiedName(identity.namespace, target.package, target.name),
+            target.asked,
+            request.body or None,
+            given,
+            self._transids.of(request.request_id.decode("latin-1")),
+            received_ms,
         )
-        try:
-            self._services.entitlement.charge_invocation(identity)
-            ended = await self._invocations.run(call)
-        except Exception as error:
-            path = request.target.decode("latin-1")
-            refused = refusal(error, transid, method="POST", path=path)
-            metrics.count_request("invoke", refused.status)
-            return self._rendered(refused, transid)
-        metrics.count_request("invoke", ended.status)
-        return self._written(ended, transid)
 
     def _target(self, raw: bytes) -> _Target | None:
         if raw in self._targets:
@@ -130,13 +184,16 @@ class Shortcut:
             return None
         return _Target(namespace, names[0] if len(names) > 1 else None, names[-1], asked)
 
+    def _remembered(self, header: bytes) -> Identity | None:
+        known = self._known.get(self._digest(header))
+        if known is None or known.until_s <= self._services.clock.elapsed_s():
+            return None
+        return known.identity
+
     async def _identity(self, header: bytes) -> Identity | None:
-        # By a keyed digest: how long the look-up takes tells nothing about any header.
-        digest = blake2b(header, digest_size=16, key=self._salt).digest()
-        now_s = self._services.clock.elapsed_s()
-        known = self._known.get(digest)
-        if known is not None and known.until_s > now_s:
-            return known.identity
+        identity = self._remembered(header)
+        if identity is not None:
+            return identity
         try:
             text = header.decode("latin-1") or None
             identity = await auth.authenticate(text, self._services.subjects)
@@ -144,26 +201,33 @@ class Shortcut:
             return None
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        self._known[digest] = _Known(identity, now_s + IDENTITY_S)
+        until_s = self._services.clock.elapsed_s() + IDENTITY_S
+        self._known[self._digest(header)] = _Known(identity, until_s)
         return identity
 
-    def _written(self, ended: CallAnswer, transid: str) -> bytes:
+    def _digest(self, header: bytes) -> bytes:
+        # A keyed digest: how long its look-up takes tells nothing about any header.
+        return blake2b(header, digest_size=16, key=self._salt).digest()
+
+    def written(self, call: Call, ended: CallAnswer) -> bytes:
+        """Return the bytes of the answer to an invocation that was begun."""
+        metrics.count_request("invoke", ended.status)
         head = (
-            f"{HEADER}: {transid}\r\n{answers.ACTIVATION_HEADER}: {ended.activation_id}\r\n"
+            f"{HEADER}: {call.transid}\r\n{answers.ACTIVATION_HEADER}: {ended.activation_id}\r\n"
             f"Content-Length: {len(ended.text)}\r\n\r\n"
         )
-        status = b"HTTP/1.1 %d %b\r\n" % (ended.status, _REASONS[ended.status])
-        return status + _FIXED + self._dated() + head.encode() + ended.text
+        return b"".join(
+            (_STATUS_LINES[ended.status], _FIXED, self._dated(), head.encode(), ended.text)
+        )
 
-    def _rendered(self, refused: web.Response, transid: str) -> bytes:
+    def refused(self, call: Call, error: Exception) -> bytes:
+        """Return the bytes of the answer to an invocation that was not begun."""
+        refused = refusal(error, call.transid, method="POST", path=f"actions/{call.name.name}")
+        metrics.count_request("invoke", refused.status)
         body = refused.body
         assert isinstance(body, bytes)
-        headers = {
-            **refused.headers,
-            HEADER: transid,
-            "Server": SERVER,
-            "Content-Length": len(body),
-        }
+        length = {"Content-Length": str(len(body))}
+        headers = {**refused.headers, HEADER: call.transid, "Server": SERVER} | length
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {refused.status} {refused.reason}\r\n{lines}".encode()
         return head + self._dated() + b"\r\n" + body
@@ -173,3 +237,42 @@ class Shortcut:
         if self._date[0] != second:
             self._date = (second, f"Date: {formatdate(second, usegmt=True)}\r\n".encode())
         return self._date[1]
+
+
+class _Wait:
+    """A caller who waits for an activation: told its end, or that it goes on without them."""
+
+    __slots__ = ("_call", "_message", "_reply", "_shortcut", "_spawn", "_timer")
+
+    def __init__(self, shortcut: Shortcut, call: Call, reply: Reply, spawn: Spawn) -> None:
+        self._shortcut = shortcut
+        self._call = call
+        self._reply = reply
+        self._spawn = spawn
+        self._message: ActivationMessage | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def limit(self, message: ActivationMessage, wait_s: float) -> None:
+        """Wait no longer than *wait_s*."""
+        self._message = message
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._over)
+
+    def ended(self, record: ActivationRecord | None) -> None:
+        """Answer with the record; None is looked for by the caller."""
+        if self._timer is None:
+            return  # the wait is over
+        self._timer.cancel()
+        if record is None:
+            self._over()
+            return
+        self._timer = None
+        answer = finished(record, as_result=self._call.asked.as_result)
+        self._reply(self._shortcut.written(self._call, answer))
+
+    def _over(self) -> None:
+        self._timer = None
+        self._spawn(self._promise())
+
+    async def _promise(self) -> None:
+        assert self._message, "it was begun"
+        self._reply(await self._shortcut.promised(self._call, self._message))

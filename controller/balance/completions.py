@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from common.bus.port import Bus
+from common.bus.port import Bus, Message
 from common.clock import Clock
 from common.ids import ControllerId
 from common.log import logger
@@ -29,18 +29,13 @@ class Completions:
         self._clock = clock
 
     async def serve(self) -> None:
-        """Listen until the bus is closed or this is cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            expiring = tasks.create_task(self._expire())
-            async for delivery in self._bus.receive(self._topic):
-                message = delivery.message
-                assert isinstance(message, Completion), message
-                self._inflight.complete(message.activation_id, message.record)
-                delivery.settle()
-            expiring.cancel()
-
-    async def _expire(self) -> None:
+        """Listen until this is cancelled."""
+        self._bus.listen(self._topic, self._ended)
         while True:
             await asyncio.sleep(EXPIRY_S)
             for activation_id in self._inflight.expire(self._clock.elapsed_s()):
                 log.error("completion_lost", activation=activation_id)
+
+    def _ended(self, message: Message) -> None:
+        assert isinstance(message, Completion), message
+        self._inflight.complete(message.activation_id, message.record)

@@ -5,8 +5,8 @@ in which one could still come: then the slot is given back and whoever waits is 
 record. Source: OpenWhisk's `CommonLoadBalancer.scala`, forced completion.
 """
 
-import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,14 +17,14 @@ GRACE_S: Final = 60.0
 """Beyond twice the time limit (load and run): for waiting, starting and writing."""
 
 
-Waiter: TypeAlias = asyncio.Future[ActivationRecord | None]
-"""Brings the record; None when it has to be looked for in the store."""
+OnEnd: TypeAlias = Callable[[ActivationRecord | None], None]
+"""Told the record; None when it has to be looked for in the store. Neither waits nor raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     namespace: Namespace
-    waiter: Waiter
+    on_end: OnEnd
     ends_by_s: float
 
 
@@ -43,15 +43,15 @@ class InFlight:
         """Return how many of *namespace* are under way."""
         return self._counts[namespace]
 
-    def add(self, activation_id: ActivationId, namespace: Namespace, *, ends_by_s: float) -> Waiter:
-        """Enter an activation and return what its record will come by.
+    def add(
+        self, activation_id: ActivationId, namespace: Namespace, *, ends_by_s: float, on_end: OnEnd
+    ) -> None:
+        """Enter an activation; *on_end* is called once when it ends.
 
         ends_by_s: monotonic time after which no completion is to be expected any more.
         """
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._entries[activation_id] = _Entry(namespace, waiter, ends_by_s)
+        self._entries[activation_id] = _Entry(namespace, on_end, ends_by_s)
         self._counts[namespace] += 1
-        return waiter
 
     def expire(self, now_s: float) -> list[ActivationId]:
         """End what should have ended by *now_s*, and return it."""
@@ -61,16 +61,21 @@ class InFlight:
         return expired
 
     def complete(self, activation_id: ActivationId, record: ActivationRecord | None) -> bool:
-        """End an activation and wake who waits; False when it was not (or no longer) known.
-
-        record: None when it has to be looked for in the store.
-        """
-        entry = self._entries.pop(activation_id, None)
+        """End an activation and tell who waits; False when it was not (or no longer) known."""
+        entry = self._removed(activation_id)
         if entry is None:
             return False
-        self._counts[entry.namespace] -= 1
-        if not self._counts[entry.namespace]:
-            del self._counts[entry.namespace]
-        if not entry.waiter.done():
-            entry.waiter.set_result(record)
+        entry.on_end(record)
         return True
+
+    def forget(self, activation_id: ActivationId) -> None:
+        """Take out an activation that was not sent after all; nobody is told."""
+        self._removed(activation_id)
+
+    def _removed(self, activation_id: ActivationId) -> _Entry | None:
+        entry = self._entries.pop(activation_id, None)
+        if entry is not None:
+            self._counts[entry.namespace] -= 1
+            if not self._counts[entry.namespace]:
+                del self._counts[entry.namespace]
+        return entry

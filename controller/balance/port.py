@@ -2,7 +2,12 @@
 
 from typing import Protocol
 
+from common.errors import BriskError
 from common.message.activation import ActivationMessage
+
+
+class NoCapacity(BriskError):
+    """No invoker takes activations right now."""
 
 
 class LoadBalancer(Protocol):
@@ -12,5 +17,12 @@ class LoadBalancer(Protocol):
         """Send *message*; with *durable*, return only when it would survive a power cut.
 
         Raises `BusUnavailable`, and `NoCapacity` when no invoker can take it.
+        """
+        ...
+
+    def try_publish(self, message: ActivationMessage) -> bool:
+        """Send *message* without `durable` if that takes no waiting; else False.
+
+        Raises as `publish` does.
         """
         ...

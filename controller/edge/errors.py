@@ -11,6 +11,7 @@ from typing import Final
 from common import errors
 from common.bus.port import BusUnavailable
 from common.store import port as store
+from controller.balance.port import NoCapacity
 from controller.edge import rejections
 
 INTERNAL: Final = "There was an internal server error."
@@ -70,6 +71,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.ResourceExists: Answer(409),
     errors.WrongCollection: Answer(409),
     errors.EntityTooBig: Answer(413),
+    errors.ArgumentsTooBig: Answer(413),
     errors.TooManyRequests: Answer(429),
     errors.TooManyConcurrent: Answer(429),
     # The stores and the bus.
@@ -78,6 +80,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     store.Corrupted: Answer(500, "Resource is corrupted and cannot be read."),
     store.StoreUnavailable: Answer(503, UNAVAILABLE),
     BusUnavailable: Answer(503, UNAVAILABLE),
+    NoCapacity: Answer(503, UNAVAILABLE),
 }
 
 _FAULT: Final = Answer(500, INTERNAL, with_cors=False)

@@ -9,8 +9,9 @@ aiohttp's server costs some 90 µs of processor more for a request than this doe
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, TypeAlias, cast
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 import httptools
 from aiohttp import web
@@ -37,8 +38,24 @@ class PlainRequest(NamedTuple):
     body: bytes
 
 
-Short: TypeAlias = Callable[[PlainRequest], Awaitable[bytes | None]]
-"""Returns the bytes of an answer, or None when the request is for aiohttp after all."""
+Reply: TypeAlias = Callable[[bytes], None]
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Short(Protocol):
+    """The short way."""
+
+    def begin(self, request: PlainRequest, reply: Reply, spawn: Spawn) -> bool:
+        """Begin to answer, if nothing has to be waited for before; False has begun nothing.
+
+        reply: called once, at any time after this returned, with the bytes of the answer.
+        spawn: does what must be waited for on the way.
+        """
+        ...
+
+    async def answer(self, request: PlainRequest) -> bytes | None:
+        """Return the bytes of the answer, or None when the request is for aiohttp after all."""
+        ...
 
 
 class HotListener:
@@ -51,6 +68,7 @@ class HotListener:
         self.long = long
         self.tasks: asyncio.TaskGroup | None = None
         self.connections: set[HotConnection] = set()
+        self._all_answered = asyncio.Event()
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
@@ -62,29 +80,49 @@ class HotListener:
         async with asyncio.TaskGroup() as self.tasks:
             while True:
                 await asyncio.sleep(SWEEP_S)
-                for connection in list(self.connections):
-                    connection.close_if_idle_since(loop.time() - IDLE_S)
+                self._close_idle(loop.time() - IDLE_S)
 
     async def drain(self, drain_s: float) -> None:
         """Close what is idle; return when the rest was answered, or after *drain_s*."""
-        busy = {connection.task for connection in self.connections if connection.task}
-        if busy:
-            await asyncio.wait(busy, timeout=drain_s)
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + drain_s
+        self._close_idle(math.inf)
+        while any(connection.is_busy for connection in self.connections):
+            self._all_answered.clear()
+            try:
+                async with asyncio.timeout_at(give_up_s):
+                    await self._all_answered.wait()
+            except TimeoutError:
+                log.warning("requests_not_answered", after_s=drain_s)
+                break
+            self._close_idle(math.inf)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have *work* done; it is this listener's."""
+        assert self.tasks, "nobody serves"
+        _ = self.tasks.create_task(work)
+
+    def answered(self) -> None:
+        """Take note that a connection is not busy any more."""
+        self._all_answered.set()
+
+    def _close_idle(self, moment_s: float) -> None:
         for connection in list(self.connections):
-            connection.close_if_idle_since(float("inf"))
+            connection.close_if_idle_since(moment_s)
 
 
 class HotConnection(asyncio.Protocol):
     """One connection, until it is closed or goes to aiohttp."""
 
     def __init__(self, listener: HotListener) -> None:
-        self.task: asyncio.Task[None] | None = None
-        """The request under way; others wait behind it, unparsed."""
+        self.is_busy = False
+        """Whether a request is being answered; others wait behind it, unparsed."""
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._active_s = self._loop.time()
         self._raw = b""
         self._is_paused = False
+        self._parser = httptools.HttpRequestParser(self)
         self._begin()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,7 +138,7 @@ class HotConnection(asyncio.Protocol):
         """Take what the client sent."""
         self._active_s = self._loop.time()
         self._raw += data
-        if self.task is not None:
+        if self.is_busy:
             if len(self._raw) > MOST_BYTES and not self._is_paused:
                 self._is_paused = True
                 self._transport.pause_reading()
@@ -112,29 +150,34 @@ class HotConnection(asyncio.Protocol):
         if not self._is_plain or len(self._raw) > MOST_BYTES:
             self._pass_on()
         elif self._is_complete:
-            assert self._listener.tasks, "nobody serves"
             request = PlainRequest(self._target, self._authorization, self._request_id, self._body)
-            self.task = self._listener.tasks.create_task(self._answer(request))
+            self.is_busy = True
+            if not self._listener.short.begin(request, self._reply, self._listener.spawn):
+                self._listener.spawn(self._answer(request))
 
     def close_if_idle_since(self, moment_s: float) -> None:
         """Close the connection if it has done nothing after *moment_s* of the loop's time."""
-        if self.task is None and self._active_s <= moment_s:
+        if not self.is_busy and self._active_s <= moment_s:
             self._transport.close()
 
     async def _answer(self, request: PlainRequest) -> None:
         try:
-            answer = await self._listener.short(request)
+            answer = await self._listener.short.answer(request)
         except Exception:
             log.exception("request failed", path=request.target.decode(errors="replace"))
             self._transport.abort()
+            self._end_request()
             return
-        finally:
-            self.task = None
-        self._active_s = self._loop.time()
-        if self._transport.is_closing():
+        if answer is not None:
+            self._reply(answer)
             return
-        if answer is None:
+        self._end_request()
+        if not self._transport.is_closing():
             self._pass_on()
+
+    def _reply(self, answer: bytes) -> None:
+        self._end_request()
+        if self._transport.is_closing():
             return
         self._transport.write(answer)
         rest, self._raw = self._raw[self._length :], b""
@@ -142,6 +185,11 @@ class HotConnection(asyncio.Protocol):
         self._resume()
         if rest:
             self.data_received(rest)
+
+    def _end_request(self) -> None:
+        self.is_busy = False
+        self._active_s = self._loop.time()
+        self._listener.answered()
 
     def _pass_on(self) -> None:
         """Let aiohttp have the connection, with everything that has not been answered."""
@@ -160,7 +208,6 @@ class HotConnection(asyncio.Protocol):
     # What httptools calls back, for one request after the other.
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
         self._is_plain = True
         self._is_complete = self._has_type = False
         self._target = self._authorization = self._request_id = self._body = b""
@@ -194,9 +241,9 @@ class HotConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Decide whether this is a plain request."""
         self._is_plain &= (
-            self._parser.get_method() == b"POST"
-            and self._parser.get_http_version() == "1.1"
-            and self._target.startswith(self._listener.prefix)
+            self._target.startswith(self._listener.prefix)
+            and self._parser.get_method() == b"POST"
+            and self._parser.should_keep_alive()
         )
 
     def on_body(self, body: bytes) -> None:

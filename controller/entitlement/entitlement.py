@@ -5,6 +5,7 @@ Counts are kept by the uuid of the namespace's key, in memory; a restart forgive
 
 from typing import Final
 
+from common import metrics
 from common.clock import Clock
 from common.entity.identity import Identity
 from common.errors import TooManyConcurrent, TooManyRequests
@@ -28,18 +29,33 @@ class Entitlement:
 
         Raises `TooManyRequests` or `TooManyConcurrent`; a refused call is not counted.
         """
+        try:
+            self.check_invocation(identity)
+        except TooManyRequests:
+            metrics.THROTTLED["invocations_per_minute"].inc()
+            raise
+        except TooManyConcurrent:
+            metrics.THROTTLED["concurrent_invocations"].inc()
+            raise
+        self.count_invocation(identity)
+
+    def check_invocation(self, identity: Identity) -> None:
+        """Raise what `charge_invocation` would raise now; count nothing."""
         now_s = self._clock.elapsed_s()
-        window = self._invocations.get(identity.uuid) or self._new_window(identity.uuid, now_s)
-        count, allowed = window.count(now_s), identity.invocations_per_minute
+        count, allowed = self._window(identity, now_s).count(now_s), identity.invocations_per_minute
         if count >= allowed:
             raise TooManyRequests(count + 1, allowed)
-        under_way, allowed = (
-            self._inflight.count(identity.namespace),
-            identity.concurrent_invocations,
-        )
-        if under_way >= allowed:
-            raise TooManyConcurrent(under_way, allowed)
-        window.charge(now_s)
+        under_way = self._inflight.count(identity.namespace)
+        if under_way >= identity.concurrent_invocations:
+            raise TooManyConcurrent(under_way, identity.concurrent_invocations)
+
+    def count_invocation(self, identity: Identity) -> None:
+        """Count one invocation that was checked, and begun."""
+        now_s = self._clock.elapsed_s()
+        self._window(identity, now_s).charge(now_s)
+
+    def _window(self, identity: Identity, now_s: float) -> SlidingWindow:
+        return self._invocations.get(identity.uuid) or self._new_window(identity.uuid, now_s)
 
     def _new_window(self, uuid: str, now_s: float) -> SlidingWindow:
         if len(self._invocations) >= SWEEP_ABOVE:

@@ -6,7 +6,8 @@ is sent without that cost, and made durable only when its wait is over before it
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeAlias
 
 from common.bus.port import Bus
 from common.clock import Clock
@@ -15,12 +16,18 @@ from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.parameters import merge
 from common.entropy import Entropy
+from common.errors import ArgumentsTooBig
 from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
 from common.message.activation import ActivationMessage
-from controller.balance.inflight import GRACE_S, InFlight, Waiter
+from controller.balance.inflight import GRACE_S, InFlight, OnEnd
 from controller.balance.port import LoadBalancer
 
 PROVIDE_API_KEY: Final = "provide-api-key"
+ENVELOPE_BYTES: Final = 6068
+"""By how much arguments may exceed the largest payload once the bound parameters are among them.
+Source: OpenWhisk's `whisk.activation.kafka.payload`, its allowance for the rest of a message."""
+
+Waiter: TypeAlias = asyncio.Future[ActivationRecord | None]
 
 
 class Keys(Protocol):
@@ -57,6 +64,7 @@ class ActionInvoker:
         inflight: InFlight,
         keys: Keys,
         clock: Clock,
+        max_payload_bytes: int,
     ) -> None:
         self._controller = controller
         self._bus = bus
@@ -64,6 +72,7 @@ class ActionInvoker:
         self._inflight = inflight
         self._keys = keys
         self._clock = clock
+        self._max_bytes = max_payload_bytes + ENVELOPE_BYTES
         self._entropy = Entropy()
 
     async def invoke(
@@ -82,11 +91,87 @@ class ActionInvoker:
         payload: a JSON object, checked; None is none.
         wait_ms: how long a *blocking* call waits.
         received_ms: when the request came in; the record's `waitTime` counts from here.
-        Raises `BusUnavailable` when it was not accepted, or a wait ended and no disk takes it.
+        Raises `ArgumentsTooBig`; `BusUnavailable` when it was not accepted, or a wait ended and no
+            disk takes it.
         """
+        asks_for_key = _asks_for_key(action)
+        message = self._message(
+            identity,
+            action,
+            payload,
+            transid=transid,
+            received_ms=received_ms,
+            api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
+            blocking=blocking,
+        )
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._enter(message, action, partial(_bring, waiter))
+        try:
+            await self._balancer.publish(message, durable=not blocking)
+        except BaseException:
+            self._inflight.forget(message.activation_id)
+            raise
+        if not blocking:
+            return Accepted(message.activation_id)
+        record = await _wait(waiter, wait_ms / 1000)
+        return await self.promise(message) if record is None else Finished(record)
+
+    def try_begin(
+        self,
+        identity: Identity,
+        action: Action,
+        payload: bytes | None,
+        *,
+        transid: TransId,
+        received_ms: int,
+        on_end: OnEnd,
+    ) -> ActivationMessage | None:
+        """Begin a blocking invocation, if nothing has to be waited for before; else None.
+
+        on_end: called once when it ends. Who stops waiting before then calls `promise`.
+        Raises `ArgumentsTooBig`; `BusUnavailable` when it was not accepted.
+        """
+        if _asks_for_key(action):
+            return None
+        message = self._message(
+            identity,
+            action,
+            payload,
+            transid=transid,
+            received_ms=received_ms,
+            api_key=None,
+            blocking=True,
+        )
+        self._enter(message, action, on_end)
+        try:
+            sent = self._balancer.try_publish(message)
+        except BaseException:
+            self._inflight.forget(message.activation_id)
+            raise
+        if not sent:
+            self._inflight.forget(message.activation_id)
+        return message if sent else None
+
+    async def promise(self, message: ActivationMessage) -> Accepted:
+        """Make an activation last that nobody waits for any more. Raises `BusUnavailable`."""
+        await self._bus.secure(message)
+        return Accepted(message.activation_id)
+
+    def _message(
+        self,
+        identity: Identity,
+        action: Action,
+        payload: bytes | None,
+        *,
+        transid: TransId,
+        received_ms: int,
+        api_key: str | None,
+        blocking: bool,
+    ) -> ActivationMessage:
         arguments = merge(action.parameters, payload)
-        asks_for_key = bool(action.annotations.get(PROVIDE_API_KEY, True))
-        message = ActivationMessage(
+        if arguments.size_bytes > self._max_bytes:
+            raise ArgumentsTooBig
+        return ActivationMessage(
             activation_id=activation_id(self._clock.now_ms(), self._entropy.bits(RANDOM_BITS)),
             transid=transid,
             controller=self._controller,
@@ -98,34 +183,34 @@ class ActionInvoker:
             payload=arguments.payload,
             init_env=arguments.init_env,
             received_ms=received_ms,
+            memory_mb=action.limits.memory_mb,
             blocking=blocking,
-            api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
+            api_key=api_key,
         )
-        ends_by_s = self._clock.elapsed_s() + 2 * action.limits.timeout_ms / 1000 + GRACE_S
-        waiter = self._inflight.add(message.activation_id, message.namespace, ends_by_s=ends_by_s)
-        try:
-            await self._balancer.publish(message, durable=not blocking)
-        except BaseException:
-            self._inflight.complete(message.activation_id, None)
-            raise
-        if not blocking:
-            return Accepted(message.activation_id)
-        record = await _wait(waiter, wait_ms / 1000)
-        if record is None:
-            await self._bus.secure(message)
-            return Accepted(message.activation_id)
-        return Finished(record)
+
+    def _enter(self, message: ActivationMessage, action: Action, on_end: OnEnd) -> None:
+        longest_s = 2 * action.limits.timeout_ms / 1000 + GRACE_S
+        self._inflight.add(
+            message.activation_id,
+            message.namespace,
+            ends_by_s=self._clock.elapsed_s() + longest_s,
+            on_end=on_end,
+        )
+
+
+def _asks_for_key(action: Action) -> bool:
+    return bool(action.annotations.get(PROVIDE_API_KEY, True))
 
 
 async def _wait(waiter: Waiter, wait_s: float) -> ActivationRecord | None:
     """Return what *waiter* brings, or None when it brings nothing within *wait_s*."""
-    timer = asyncio.get_running_loop().call_later(wait_s, _give_up, waiter)
+    timer = asyncio.get_running_loop().call_later(wait_s, _bring, waiter, None)
     try:
         return await waiter
     finally:
         timer.cancel()
 
 
-def _give_up(waiter: Waiter) -> None:
+def _bring(waiter: Waiter, record: ActivationRecord | None) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(record)

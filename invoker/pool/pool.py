@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from common import metrics
 from common.clock import Clock
 from common.errors import BriskError
 from common.ids import ActivationId, ContainerId
@@ -39,6 +40,10 @@ from invoker.record import Execution
 
 TICK_S: Final = 1.0
 """How often age is looked at. Times of keep-alive are ten seconds and more."""
+
+_COLD: Final = metrics.STARTS["cold"]
+_STEM: Final = metrics.STARTS["stem"]
+_WARM: Final = metrics.STARTS["warm"]
 
 log = logger(__name__)
 
@@ -112,11 +117,13 @@ class Pool:
     async def run(self, job: Job) -> Execution:
         """Do *job* in a sandbox and return what happened; waits for one as long as it takes.
 
-        Raises `CannotStart` when no sandbox can be had, `StoreError` when the code can't be read.
+        Raises `CannotStart` when no sandbox can be had, `StoreError` when the code can't be read,
+        `BusUnavailable` when it cannot be noted that the work begins.
         """
         assignment = await self._assigned(job)
         usable = False
         try:
+            job.begin()
             sandbox = self._sandboxes[assignment.container]
             execution = await self._proxy.serve(sandbox, job, assignment.was)
             usable = outcome.keeps_sandbox(execution.response)
@@ -128,11 +135,18 @@ class Pool:
 
     async def _assigned(self, job: Job) -> Assign:
         entry = job.entry
+        orders = self._told(JobArrived(entry))
+        if orders and isinstance(orders[0], Assign):
+            self._obey_all(orders[1:])
+            (_STEM if orders[0].was is life.State.BLANK else _WARM).inc()
+            return orders[0]
         future: asyncio.Future[Assign] = asyncio.get_running_loop().create_future()
         self._assignments[entry.id] = future
         try:
-            self._tell(JobArrived(entry))
-            return await future
+            self._obey_all(orders)
+            assignment = await future
+            (_COLD if assignment.was is life.State.BLANK else _WARM).inc()
+            return assignment
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and not future.exception():
                 # The assignment came in the same turn of the loop as the cancellation.
@@ -149,10 +163,17 @@ class Pool:
         self._tell(Happened(container_id, event, self._clock.elapsed_s()))
 
     def _tell(self, event: Event) -> None:
-        for order in self.books.handle(event):
-            self._obey(order)
+        self._obey_all(self._told(event))
+
+    def _told(self, event: Event) -> list[Order]:
+        orders = self.books.handle(event)
         if self._check_invariants:
             self.books.check()
+        return orders
+
+    def _obey_all(self, orders: list[Order]) -> None:
+        for order in orders:
+            self._obey(order)
         if self.books.draining and not self.books.shelf.containers:
             self._emptied.set()
 

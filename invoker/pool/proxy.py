@@ -4,8 +4,7 @@ The time limit applies to loading and to running, each on its own. Time is taken
 the sandbox only, so nobody pays for waiting, for starting a sandbox, or for writing the record.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from common.clock import Clock
 from common.entity.activation import Response
@@ -19,8 +18,7 @@ from invoker.record import Execution
 MB: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Phase:
+class _Phase(NamedTuple):
     start_ms: int
     elapsed_ns: int
     reply: Reply

@@ -42,6 +42,10 @@ class Shelf:
         """What no sandbox holds."""
         return self.capacity_mb - self.reserved_mb
 
+    def count(self, state: State) -> int:
+        """Return how many are in *state*; looks at each, for who asks now and then."""
+        return sum(container.state is state for container in self.containers.values())
+
     def warm(self, key: ActionKey) -> ContainerId | None:
         """Return the idle sandbox of *key* that was used last."""
         free = self._free.get(key)

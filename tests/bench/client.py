@@ -1,8 +1,14 @@
-"""A client so thin that what it measures is the server: one socket, kept alive, blocking."""
+"""Two clients on one kept-alive connection each: the standard library's, and none at all.
 
+`StandardClient` is `http.client`, what a Python program has at hand: it is in both sides of a
+ratio. `ThinClient` writes prepared bytes to a socket: what is left is the server.
+"""
+
+import http.client
 import socket
 import time
 from base64 import b64encode
+from collections.abc import Mapping
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -58,3 +64,33 @@ class ThinClient:
         data = self._socket.recv(1 << 16)
         assert data, "the server closed the connection"
         return data
+
+
+class StandardClient:
+    """Sends POSTs as `http.client` does."""
+
+    def __init__(self, url: str, auth: str | None = None) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        self._headers: Mapping[str, str] = {"Content-Type": "application/json"}
+        if auth:
+            basic = b64encode(auth.encode()).decode()
+            self._headers = {"Authorization": f"Basic {basic}", **self._headers}
+
+    def __enter__(self) -> "StandardClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def time_us(self, path: str, body: bytes) -> float:
+        """Return how long one round trip took. The status must be 200."""
+        start_ns = time.perf_counter_ns()
+        self._connection.request("POST", path, body, self._headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        elapsed_us = (time.perf_counter_ns() - start_ns) / 1000
+        assert answer.status == 200, text
+        return elapsed_us

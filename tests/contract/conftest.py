@@ -13,6 +13,8 @@ from common.bus.memory import MemoryBus
 from common.bus.port import Bus
 from common.clock import SystemClock
 from common.store.port import Stores
+from tests.contract import ran
+from tests.contract.drivers import DRIVERS
 from tests.contract.drivers import house as house
 from tests.contract.stores import STORE_PARAMS, STORES, require
 from tests.fakes import kafka
@@ -58,6 +60,19 @@ async def _kafka(folder: Path) -> AsyncIterator[NewBus]:
 
 
 BUSES = {"memory": _memory, "kafka": _kafka}
+RUNTIMES = ("python", "nodejs", "frames", "http")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which suite ran against what."""
+    outcomes = [
+        (report.nodeid, outcome)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+    ]
+    if said := ran.lines(outcomes, {*STORES, *BUSES, *DRIVERS, *RUNTIMES}):
+        terminalreporter.section("contract suites, and what they ran against")
+        terminalreporter.write_line("\n".join(said))
 
 
 @pytest.fixture(params=STORE_PARAMS)

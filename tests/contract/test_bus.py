@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from common.bus.port import Bus, BusUnavailable, Delivery
+from common.bus.port import Bus, BusUnavailable, Delivery, Message
 from common.ids import ControllerId, InvokerId
 from common.message import topics
 from tests.contract.conftest import CAPACITY, NewBus
@@ -222,3 +222,44 @@ async def test_what_was_promised_is_there_after_an_orderly_stop(new_bus: NewBus)
     await before.close()
 
     assert await ids_of(await new_bus(), 1) == [a_message().activation_id]
+
+
+async def test_what_was_not_sent_at_once_was_not_sent_at_all(bus: Bus) -> None:
+    if not bus.try_send(INVOKER, a_message(1)):
+        await bus.send(INVOKER, a_message(1), durable=False)
+    [delivery] = await take(bus.receive(INVOKER))
+    assert delivery.message == a_message(1)
+
+
+async def test_a_listener_hears_every_message_of_its_topic_in_order(bus: Bus) -> None:
+    heard: list[Message] = []
+    complete = asyncio.Event()
+
+    def listen(message: Message) -> None:
+        heard.append(message)
+        if len(heard) == 3:
+            complete.set()
+
+    bus.listen(CONTROLLER, listen)
+    for number in range(3):
+        await bus.send(CONTROLLER, a_message(number), durable=False)
+    await asyncio.wait_for(complete.wait(), 10)
+    assert heard == [a_message(number) for number in range(3)]
+
+
+async def test_a_listener_that_fails_harms_neither_the_sender_nor_the_next_message(
+    bus: Bus,
+) -> None:
+    heard: list[Message] = []
+    complete = asyncio.Event()
+
+    def listen(message: Message) -> None:
+        heard.append(message)
+        if len(heard) == 2:
+            complete.set()
+        raise ValueError("a bug")
+
+    bus.listen(CONTROLLER, listen)
+    for number in range(2):
+        await bus.send(CONTROLLER, a_message(number), durable=False)
+    await asyncio.wait_for(complete.wait(), 10)

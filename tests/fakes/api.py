@@ -23,7 +23,7 @@ class Api:
 
     def __init__(self, url: str, auth: str) -> None:
         self.url = url
-        self._authorization = f"Basic {b64encode(auth.encode()).decode()}"
+        self.authorization = f"Basic {b64encode(auth.encode()).decode()}"
 
     def call(self, method: str, path: str, body: object = None) -> Answered:
         """Send one request; *path* begins after `/api/v1/namespaces/_/` unless with a slash."""
@@ -32,7 +32,7 @@ class Api:
             self.url + where,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"Authorization": self._authorization, "Content-Type": "application/json"},
+            headers={"Authorization": self.authorization, "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -53,6 +53,11 @@ class Api:
     def invoke(self, name: str, arguments: dict[str, Any] | None = None) -> Answered:
         """Invoke an action and wait for its activation."""
         return self.call("POST", f"actions/{name}?blocking=true", arguments or {})
+
+    def metric(self, series: str) -> float:
+        """Return the value of *series*, such as `brisk_pool_sandboxes{state="busy"}`."""
+        lines = str(self.call("GET", "/metrics").body).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(series))
 
     def record(self, activation_id: str, *, within_s: float = 20.0) -> dict[str, Any]:
         """Return the record of an activation, once it is there."""

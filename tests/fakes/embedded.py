@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,19 +54,28 @@ def running_platform(
 
 
 def start(
-    data: Path, *, settings: Mapping[str, str] | None = None, port: int = 0
+    data: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    port: int = 0,
+    auth: str = GUEST_AUTH,
+    prefix: Sequence[str] = (),
 ) -> "subprocess.Popen[str]":
-    """Begin `brisk serve`; its output is one stream."""
+    """Begin `brisk serve`; its output is one stream.
+
+    prefix: a command that becomes the platform, such as `nsenter --mount=… --`.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("BRISK_")}  # noqa: TID251
     data.parent.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--port", str(port), "--data", str(data),
-         "--auth", GUEST_AUTH],
+        [*prefix, sys.executable, "-m", "cli", "serve", "--port", str(port), "--data", str(data),
+         "--auth", auth],
         cwd=ROOT,
         env=clean | {"WSK_CONFIG_FILE": str(data.parent / "wskprops")} | dict(settings or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )  # fmt: skip
 
 

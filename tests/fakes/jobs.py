@@ -35,6 +35,7 @@ def a_message(action: Action, *, payload: bytes = b"{}", received_ms: int = 0) -
         version=action.version,
         payload=payload,
         received_ms=received_ms,
+        memory_mb=action.limits.memory_mb,
         blocking=True,
     )
 
@@ -46,4 +47,6 @@ def a_job(name: str = "hello", *, memory_mb: int = 256, payload: bytes = b"{}") 
     async def code() -> str | None:
         return action.exec.code
 
-    return Job(message=a_message(action, payload=payload), action=action, code=code)
+    return Job(
+        message=a_message(action, payload=payload), action=action, code=code, begin=lambda: None
+    )

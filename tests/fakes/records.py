@@ -75,6 +75,7 @@ def a_message(number: int = 0, **changes: Any) -> ActivationMessage:
         "version": "0.0.1",
         "payload": b'{"name":"World"}',
         "received_ms": NOON_MS,
+        "memory_mb": 256,
         "blocking": False,
     }
     return ActivationMessage(**(usual | changes))
@@ -158,6 +159,7 @@ MESSAGES = st.builds(
     payload=JSON_TEXTS,
     init_env=st.dictionaries(st.text() | st.just("payload"), st.text()),
     received_ms=_TIMES,
+    memory_mb=st.integers(128, 2048),
     blocking=st.booleans(),
     api_key=st.none() | st.text(),
     cause=st.none() | _IDS,

@@ -15,6 +15,7 @@ from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.manifest import Manifest
 from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject, TransId
+from common.message.activation import ActivationMessage
 from common.settings import LimitSettings, Settings
 from common.store.actions import ActionStore
 from common.store.port import (
@@ -187,6 +188,20 @@ class Obedient:
     def charge_invocation(self, identity: Identity) -> None:
         if self.refusal is not None:
             raise self.refusal
+
+    def check_invocation(self, identity: Identity) -> None:
+        self.charge_invocation(identity)
+
+    def count_invocation(self, identity: Identity) -> None:
+        """Nothing is counted here."""
+
+    def try_begin(
+        self, identity: Identity, action: Action, payload: bytes | None, **_: Any
+    ) -> None:
+        """Everything has to be waited for here."""
+
+    async def promise(self, message: ActivationMessage) -> Accepted:
+        return Accepted(message.activation_id)
 
     async def invoke(
         self,

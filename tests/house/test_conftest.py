@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract import ran
+
 ROOT = Path(__file__).parents[2]
 
 LEAKS_A_TASK = """
@@ -66,6 +68,22 @@ def test_what_outlives_a_test_fails_it(tmp_path: Path, source: str, said: str) -
     text = outcome(tmp_path, source)
     assert said in text
     assert "forgotten" in text
+
+
+def test_the_end_of_a_run_tells_which_suite_ran_against_what() -> None:
+    outcomes = [
+        ("tests/contract/test_bus.py::test_a[memory]", "passed"),
+        ("tests/contract/test_bus.py::test_b[memory-7]", "passed"),
+        ("tests/contract/test_bus.py::test_a[broker]", "skipped"),
+        ("tests/contract/test_runtime.py::test_a[frames-python]", "failed"),
+        ("tests/contract/test_runtime.py::test_b[7]", "passed"),
+        ("tests/unit/test_bus.py::test_a[memory]", "passed"),
+    ]
+    assert ran.lines(outcomes, {"memory", "broker", "python", "frames"}, width=1) == [
+        "bus broker 1 skipped",
+        "bus memory 2 passed",
+        "runtime frames over python 1 failed",
+    ]
 
 
 @pytest.mark.parametrize("source", [SKIPS, SKIPS_AT_IMPORT])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from docs import generate
+from docs import generate, states
+from invoker.pool import container
 from tests.house import tree
 
 MARKDOWN = [path for path in tree.files() if path.suffix == ".md"]
@@ -16,17 +17,48 @@ _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 
 @pytest.mark.parametrize("name", generate.pages())
 def test_the_reference_says_what_the_declarations_say(name: str) -> None:
-    page = generate.REFERENCE / name
+    page = generate.DOCS / name
     assert page.read_text() == generate.pages()[name], "make docs"
 
 
 def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
     for name, text in generate.pages().items():
         (tmp_path / name).write_text(text)
     assert generate.stale(tmp_path) == []
-    (tmp_path / "errors.md").write_text("something else")
-    (tmp_path / "metrics.md").unlink()
-    assert sorted(generate.stale(tmp_path)) == ["errors.md", "metrics.md"]
+    (tmp_path / "reference" / "errors.md").write_text("something else")
+    (tmp_path / "reference" / "metrics.md").unlink()
+    (tmp_path / "lifecycle.md").write_text("something else")
+    wrong = ["lifecycle.md", "reference/errors.md", "reference/metrics.md"]
+    assert sorted(generate.stale(tmp_path)) == wrong
+
+
+def test_every_move_of_a_sandbox_is_in_the_page_about_its_life() -> None:
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:5]]
+        for line in states.table().splitlines()[2:]
+    ]
+    moves = [
+        [state.name, event.__name__, following.name, command.name.title() if command else ""]
+        for (state, event), (following, command) in container._MOVES.items()
+    ]
+    assert rows == moves
+
+
+def test_a_page_without_marks_for_the_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="no marks"):
+        states.inserted("# A page\n")
+
+
+def test_every_command_and_route_has_its_place_in_the_reference() -> None:
+    page = generate.pages()["reference/cli.md"]
+    for typed in ("serve", "action invoke NAME", "activation list [NAME]", "usage [NAMESPACE]"):
+        assert f"### `brisk {typed}`" in page
+    assert "| `--json` | print JSON, for programs (not as `wsk`) |" in page
+    assert (
+        "`POST /api/v1/namespaces/{namespace}/actions/{name}`"
+        in generate.pages()["reference/rest.md"]
+    )
 
 
 def test_the_readme_is_read_in_one_go_and_names_commands_that_exist() -> None:

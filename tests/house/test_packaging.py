@@ -35,6 +35,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         target = copy / tree.shown(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
+    for used in ("runtimes/python", "runtimes/python/brisk_runtime", "common"):
+        cached = copy / used / "__pycache__" / "left.cpython-311.pyc"
+        cached.parent.mkdir()
+        cached.write_bytes(b"what a Python that ran here has left")
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(folder)],
         cwd=copy, capture_output=True, text=True, timeout=50, check=False,

@@ -12,6 +12,8 @@ from tests.fakes.embedded import RunningPlatform
 
 ACTIONS = "/api/v1/namespaces/_/actions"
 PLAIN = {"Content-Type": "application/json"}
+MAX_PAYLOAD_BYTES = 1 << 20
+OVER_FULL = b'{"q": "%b"}' % (b"x" * 10_000)
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,11 @@ def api(platform: RunningPlatform) -> Api:
     api.put_action("fails", "def main(a): return {'error': 'no'}")
     api.put_action("breaks", "import os\ndef main(a): os._exit(1)")
     api.put_action("list", "def main(a): return [1, 2]")
+    api.put_action(
+        "full",
+        'def main(a): return {"n": len(a)}',
+        parameters=[{"key": "p", "value": "x" * (MAX_PAYLOAD_BYTES - 1_000)}],
+    )
     api.put_action(
         "final",
         "def main(a): return a",
@@ -40,6 +47,8 @@ CASES = [
     (f"{ACTIONS}/breaks?blocking=true&result=true", b"{}", {}),
     (f"{ACTIONS}/nosuch?blocking=true", b"{}", {}),
     (f"{ACTIONS}/final?blocking=true", b'{"p": 2}', {}),
+    (f"{ACTIONS}/full?blocking=true", OVER_FULL, {}),
+    (f"{ACTIONS}/full", OVER_FULL, {}),
     (f"{ACTIONS}/pkg/echo?blocking=true", b"{}", {}),
     (f"{ACTIONS}/echo?blocking=maybe", b"{}", {}),
     (f"{ACTIONS}/echo?blocking=true&timeout=0", b"{}", {}),
@@ -66,6 +75,14 @@ def test_both_faces_say_the_same(
     request = render(path, body, PLAIN | authorization | headers)
     before = b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n"
     assert talk(platform.url, [request])[0] == talk(platform.url, [before, request])[1]
+
+
+def test_parameters_and_payload_may_be_too_big_together(api: Api) -> None:
+    refused = api.invoke("full", {"q": "x" * 10_000})
+    assert refused.status == 413
+    text = "The request content is larger than the server is willing or able to process."
+    assert refused.body["error"] == text
+    assert api.invoke("full", {"q": "x" * 5_000}).status == 200
 
 
 def render(path: str, body: bytes, headers: dict[str, str]) -> bytes:

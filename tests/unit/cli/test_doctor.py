@@ -30,7 +30,7 @@ def host(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Examine], Non
 
     def finds(examine: Examine) -> None:
         platform = ModuleType("cli.standalone")
-        platform.__dict__["examine"] = examine
+        platform.__dict__["examine"] = lambda settings: examine()
         monkeypatch.setitem(sys.modules, "cli.standalone", platform)
 
     finds(lambda: GOOD)
@@ -107,6 +107,15 @@ def test_a_driver_that_cannot_look(line: Run, home: Path, host: Callable[[Examin
     answer = decode(shown.stdout)
     assert answer["can_run"] is False
     assert [one["found"] for one in answer["checks"] if one["check"] == "sandbox"] == ["no kernel"]
+
+
+def test_a_setting_out_of_bounds_is_named(
+    line: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRISK_POOL__MEMORY_MB", "5")
+    refused = line("brisk doctor")
+    assert refused.exit == 1
+    assert refused.stderr.startswith("error: BRISK_POOL__MEMORY_MB=5 cannot be: it should be ")
 
 
 def test_a_port_that_is_taken(

@@ -1,7 +1,11 @@
 """Metrics: every series is there from the start, with a unit in its name and closed labels."""
 
+import gc
 import re
+import weakref
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -86,11 +90,47 @@ def test_every_name_says_part_what_and_unit() -> None:
         assert family.documentation.endswith(".")
 
 
+class Line:
+    """Something whose length a gauge shows."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
 def test_a_gauge_asks_its_owner_when_it_is_read() -> None:
-    line: list[str] = []
-    metrics.WAITING_ACTIVATIONS.set_function(lambda: len(line))
-    try:
-        line.extend("abc")
+    line = Line(0)
+    with metrics.shown({metrics.WAITING_ACTIVATIONS: lambda: line.length}):
+        line.length = 3
         assert sample("brisk_pool_waiting_activations") == 3
-    finally:
-        metrics.WAITING_ACTIVATIONS.set_function(lambda: 0)
+    assert sample("brisk_pool_waiting_activations") == 0
+
+
+def test_who_is_shown_no_more_is_held_no_more() -> None:
+    for length in (3, 5):  # one after the other in one process
+        line = Line(length)
+        with metrics.shown({metrics.WAITING_ACTIVATIONS: partial(getattr, line, "length")}):
+            assert sample("brisk_pool_waiting_activations") == length
+        alive = weakref.ref(line)
+        del line
+        gc.collect()
+        assert alive() is None
+
+
+def test_two_owners_at_a_time_are_added_whoever_leaves_first() -> None:
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(metrics.shown({metrics.WAITING_ACTIVATIONS: lambda: 3}))
+        second.enter_context(metrics.shown({metrics.WAITING_ACTIVATIONS: lambda: 5}))
+        assert sample("brisk_pool_waiting_activations") == 8
+        first.close()
+        assert sample("brisk_pool_waiting_activations") == 5
+
+
+def test_a_bucket_holds_what_is_at_most_its_bound() -> None:
+    name = "brisk_invoker_wait_duration_seconds_bucket"
+    bounds = ["0.001", "0.002", "0.005", "300.0", "+Inf"]
+    before = [sample(name, le=bound) for bound in bounds]
+    for duration_ms in (0, 2, 3, 300_000, 300_001):
+        metrics.WAIT_DURATION.observe(duration_ms)
+    after = [sample(name, le=bound) for bound in bounds]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 2, 3, 4, 5]
+    assert sample("brisk_invoker_wait_duration_seconds_count") == after[-1]

@@ -156,7 +156,11 @@ LAST_CAPABILITY = _last_capability()
 def drop_capabilities() -> None:
     """Give up every capability of this process and of what it may execute."""
     for capability in range(LAST_CAPABILITY + 1):
-        _prctl("CAPBSET_DROP", _PR_CAPBSET_DROP, capability)
+        try:
+            _prctl("CAPBSET_DROP", _PR_CAPBSET_DROP, capability)
+        except PermissionError:
+            # An ordinary user without namespaces: it has none, and no_new_privs keeps it so.
+            break
     _prctl("CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     _call("capset", _numbers()["capset"], header, bytes(24))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from common.clock import SystemClock
 from common.ids import DocId, Namespace
@@ -54,6 +55,14 @@ def locked(path: Path) -> sqlite3.Connection:
 async def test_records_wait_while_another_process_locks_their_file(
     stores: SqliteStores, tmp_path: Path
 ) -> None:
+    with capture_logs() as said:
+        await records_wait_for_a_lock(stores, tmp_path)
+    events = [line["event"] for line in said]
+    assert events == ["records_not_written", "records_written_again"]  # not each try
+    assert "database is locked" in said[0]["why"]
+
+
+async def records_wait_for_a_lock(stores: SqliteStores, tmp_path: Path) -> None:
     stores.activations.put(a_record(1))
     await until_written(stores)
     lock = locked(tmp_path / "activations" / "act-20251121.db")

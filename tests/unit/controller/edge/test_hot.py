@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from controller.edge.hot import MOST_BYTES, HotListener, PlainRequest
+from controller.edge.hot import MOST_BYTES, HotListener, PlainRequest, Reply, Spawn
 from tests.fakes.turns import until
 
 PLAIN = (
@@ -30,8 +30,16 @@ class Faces:
     seen: list[PlainRequest] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     declines: bool = False
+    at_once: bool = False
+    replies: list[Reply] = field(default_factory=list)
 
-    async def short(self, request: PlainRequest) -> bytes | None:
+    def begin(self, request: PlainRequest, reply: Reply, spawn: Spawn) -> bool:
+        if self.at_once:
+            self.seen.append(request)
+            self.replies.append(reply)
+        return self.at_once
+
+    async def answer(self, request: PlainRequest) -> bytes | None:
         self.seen.append(request)
         await self.gate.wait()
         return None if self.declines else answered(b"short " + request.target)
@@ -45,7 +53,7 @@ async def faces() -> AsyncIterator[Faces]:
 
     server = web.Server(long)
     both = Faces(0, None)  # type: ignore[arg-type]  # each needs the other
-    listener = both.listener = HotListener(b"/hot/", both.short, server)
+    listener = both.listener = HotListener(b"/hot/", both, server)
     both.gate.set()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(listener.serve())
@@ -225,3 +233,37 @@ async def test_a_client_that_leaves_does_not_disturb_the_answer_to_come() -> Non
             await until(lambda: bool(both.seen))
         both.gate.set()
         await until(lambda: not both.listener.connections)
+
+
+async def test_an_answer_that_was_begun_at_once_may_come_at_any_time() -> None:
+    async with faces() as both, client(both) as caller:
+        both.at_once = True
+        for number in range(2):
+            await caller.send(PLAIN)
+            await until(lambda number=number: len(both.replies) > number)  # type: ignore[misc]
+            both.replies[number](answered(b"%d" % number))
+            assert await caller.answer() == b"%d" % number
+
+
+async def test_an_answer_to_nobody_is_dropped() -> None:
+    async with faces() as both:
+        both.at_once = True
+        async with client(both) as caller:
+            await caller.send(PLAIN)
+            await until(lambda: bool(both.replies))
+        await until(lambda: not both.listener.connections)
+        both.replies[0](answered(b"late"))
+
+
+async def test_draining_waits_for_what_was_begun_and_closes_the_rest() -> None:
+    async with faces() as both, client(both) as idle, client(both) as caller:
+        both.at_once = True
+        await caller.send(PLAIN)
+        await until(lambda: bool(both.replies))
+        async with asyncio.TaskGroup() as tasks:
+            draining = tasks.create_task(both.listener.drain(5))
+            assert await asyncio.wait_for(idle.reader.read(), 5) == b""
+            assert not draining.done()
+            both.replies[0](answered(b"last"))
+            assert await caller.answer() == b"last"
+        assert await asyncio.wait_for(caller.reader.read(), 5) == b""

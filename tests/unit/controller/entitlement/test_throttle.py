@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common import metrics
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.errors import TooManyConcurrent, TooManyRequests
@@ -41,6 +42,11 @@ def who(*, per_minute: int = 100, concurrent: int = 100) -> Identity:
     )
 
 
+def refusals(limit: str) -> float:
+    name = "brisk_entitlement_throttled_requests_total"
+    return metrics.REGISTRY.get_sample_value(name, {"limit": limit}) or 0.0
+
+
 @given(st.lists(st.floats(0, 200), max_size=80).map(sorted), st.integers(0, 10))
 def test_no_sixty_seconds_hold_more_than_allowed(moments: list[float], allowed: int) -> None:
     window = SlidingWindow()
@@ -56,6 +62,7 @@ def test_no_sixty_seconds_hold_more_than_allowed(moments: list[float], allowed: 
 
 def test_a_refused_call_costs_nothing_and_names_the_number_that_bound() -> None:
     clock = StoppedClock()
+    before = refusals("invocations_per_minute")
     entitlement = Entitlement(clock, InFlight())
     for _ in range(2):
         entitlement.charge_invocation(who(per_minute=2))
@@ -63,6 +70,7 @@ def test_a_refused_call_costs_nothing_and_names_the_number_that_bound() -> None:
         with pytest.raises(TooManyRequests) as refused:
             entitlement.charge_invocation(who(per_minute=2))
         assert str(refused.value) == "Too many requests in the last minute (count: 3, allowed: 2)."
+    assert refusals("invocations_per_minute") == before + 5
     clock.s = 60.0
     entitlement.charge_invocation(who(per_minute=2))
 
@@ -73,12 +81,16 @@ def test_a_limit_of_nothing_blocks_everything() -> None:
 
 
 async def test_what_is_in_flight_counts_until_it_ends() -> None:
+    before = refusals("concurrent_invocations")
     inflight = InFlight()
     entitlement = Entitlement(StoppedClock(), inflight)
     for activation, namespace in (("1", "guest"), ("2", "other")):
-        _ = inflight.add(ActivationId(activation), Namespace(namespace), ends_by_s=10)
+        inflight.add(
+            ActivationId(activation), Namespace(namespace), ends_by_s=10, on_end=lambda record: None
+        )
     with pytest.raises(TooManyConcurrent) as refused:
         entitlement.charge_invocation(who(concurrent=1))
+    assert refusals("concurrent_invocations") == before + 1
     text = "Too many concurrent requests in flight (count: 1, allowed: 1)."
     assert str(refused.value) == text
     inflight.complete(ActivationId("1"), None)
@@ -87,9 +99,10 @@ async def test_what_is_in_flight_counts_until_it_ends() -> None:
 
 async def test_an_activation_that_never_completes_gives_its_slot_back() -> None:
     inflight = InFlight()
-    waiter = inflight.add(ActivationId("1"), Namespace("guest"), ends_by_s=10)
+    ends: list[ActivationRecord | None] = []
+    inflight.add(ActivationId("1"), Namespace("guest"), ends_by_s=10, on_end=ends.append)
     assert inflight.expire(9.9) == []
     assert inflight.expire(10.0) == [ActivationId("1")]
-    assert (waiter.result(), len(inflight), inflight.count(Namespace("guest"))) == (None, 0, 0)
+    assert (ends, len(inflight), inflight.count(Namespace("guest"))) == ([None], 0, 0)
     late: ActivationRecord | None = None
     assert not inflight.complete(ActivationId("1"), late)

@@ -12,12 +12,14 @@ from common.codec import decode
 from common.entity.action import Action, Parameter
 from common.entity.activation import ActivationRecord, Response, Status
 from common.entity.identity import Identity
+from common.errors import ArgumentsTooBig
 from common.ids import ControllerId, InvokerId, Namespace, Subject, TransId
 from common.message import topics
 from common.message.activation import ActivationMessage
 from controller.balance.inflight import InFlight
+from controller.balance.port import NoCapacity
 from controller.balance.single import SingleInvoker
-from controller.invoke.action import Accepted, ActionInvoker, Finished
+from controller.invoke.action import ENVELOPE_BYTES, Accepted, ActionInvoker, Finished
 from invoker.record import of_failure
 from tests.fakes.jobs import an_action
 
@@ -29,6 +31,7 @@ GUEST = Identity(
     firings_per_minute=10,
     concurrent_invocations=10,
 )
+MAX_PAYLOAD_BYTES = 100
 NO_KEY = {"provide-api-key": False}
 
 
@@ -43,13 +46,15 @@ class Controller:
     def __init__(self, capacity: int = 10) -> None:
         self.bus = MemoryBus(None, capacity=capacity)
         self.inflight = InFlight()
+        self.is_healthy = True
         self.invoker = ActionInvoker(
             ControllerId(0),
             bus=self.bus,
-            balancer=SingleInvoker(self.bus, InvokerId(0)),
+            balancer=SingleInvoker(self.bus, InvokerId(0), lambda: self.is_healthy),
             inflight=self.inflight,
             keys=Keys(),
             clock=SystemClock(),
+            max_payload_bytes=MAX_PAYLOAD_BYTES,
         )
 
     async def invoke(
@@ -114,6 +119,18 @@ async def test_a_full_bus_accepts_nothing_and_holds_nothing() -> None:
     assert len(controller.inflight) == 1
 
 
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_an_invoker_that_is_ill_is_sent_nothing(blocking: bool) -> None:
+    controller = Controller()
+    controller.is_healthy = False
+    with pytest.raises(NoCapacity):
+        await controller.invoke(an(an_action()), blocking=blocking)
+    assert len(controller.inflight) == 0
+    assert controller.bus.depth(topics.invoker(InvokerId(0))) == 0
+    controller.is_healthy = True
+    assert isinstance(await controller.invoke(an(an_action()), blocking=False), Accepted)
+
+
 async def test_a_cancelled_wait_does_not_cancel_the_activation() -> None:
     controller = Controller()
     call = asyncio.ensure_future(controller.invoke(an(an_action()), blocking=True))
@@ -121,6 +138,23 @@ async def test_a_cancelled_wait_does_not_cancel_the_activation() -> None:
     call.cancel()
     await asyncio.wait([call])
     assert controller.inflight.complete(message.activation_id, ended(message))
+
+
+@pytest.mark.parametrize("init", [False, True])
+async def test_arguments_that_are_too_big_together_are_refused_and_hold_nothing(init: bool) -> None:
+    room = MAX_PAYLOAD_BYTES + ENVELOPE_BYTES
+    frame = len("{}p") if init else len('{"p":""}')
+    controller = Controller()
+
+    async def invoke(value: str) -> Accepted | Finished:
+        bound = (Parameter("p", value, init=init),)
+        action = replace(an(an_action()), parameters=bound)
+        return await controller.invoke(action, b"{}", blocking=False)
+
+    assert isinstance(await invoke("ä" + "x" * (room - frame - 2)), Accepted)
+    with pytest.raises(ArgumentsTooBig, match="The request content is larger than the server"):
+        await invoke("ä" + "x" * (room - frame - 1))
+    assert len(controller.inflight) == 1
 
 
 async def test_bound_parameters_are_under_the_payload_and_init_ones_beside_it() -> None:

@@ -1,0 +1,48 @@
+"""What is promised and watched, each with its bound: the lines of `docs/specification.md`."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Promise(Enum):
+    """One line: its words, and the largest value that keeps it; None promises nothing."""
+
+    START = ("start to ready, seconds", 1.5)
+    MEMORY = ("idle memory (PSS of all processes), MB", 120)
+    WARM_P50 = ("warm blocking p50 ÷ direct HTTP call p50, by http.client", 5)
+    WARM_P99 = ("warm blocking p99 ÷ direct HTTP call p99, by http.client", 5)
+    WARM_BARE = ("the same p50 by a bare socket, no client's share in it", None)
+    WARM_CPU = ("platform CPU of a warm call ÷ direct HTTP call p50", None)
+    COLD = ("cold blocking p50 ÷ bare fork of the same zygote p50", 6)
+    BUS = ("bus round trip p50 ÷ bare aiokafka p50, 1 at once", 1.5)
+    BUSY_BUS = ("bus round trip p50 ÷ bare aiokafka p50, 16 at once", 1.5)
+    CONTAINERS = ("starts of containers a second: engine's own ÷ through the driver", 1.5)
+
+    def __init__(self, words: str, bound: float | None) -> None:
+        self.words = words
+        self.bound = bound
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of one promise."""
+
+    promise: Promise
+    figures: str
+    """The two sides of a ratio, with units."""
+    value: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the value is within the bound, if there is one."""
+        return self.promise.bound is None or self.value <= self.promise.bound
+
+    @property
+    def row(self) -> str:
+        """The line of the table, in Markdown."""
+        bound = "" if self.promise.bound is None else f"{self.promise.bound:g}"
+        kept = "" if self.promise.bound is None else "yes" if self.is_kept else "**no**"
+        return f"| {self.promise.words} | {self.figures} | {self.value:.2f} | {bound} | {kept} |"
+
+
+HEADER = "| promise | measured | value | bound | kept |\n|---|---|---|---|---|"

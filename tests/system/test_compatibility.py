@@ -1,0 +1,115 @@
+"""What docs/compatibility.md says is not there yet is played, row by row."""
+
+import re
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from cli.program import run
+from tests.fakes.api import Api
+from tests.fakes.embedded import ROOT, RunningPlatform
+
+PAGE = (ROOT / "docs" / "compatibility.md").read_text()
+CODE = "def main(args): return args"
+
+
+@pytest.fixture(scope="module")
+def api(platform: RunningPlatform) -> Api:
+    return Api(platform.url, platform.auth)
+
+
+def nothing_but_actions(api: Api) -> None:
+    for collection in ("packages", "triggers", "rules"):
+        assert api.call("GET", collection).body == []
+        for method in ("GET", "PUT", "POST", "DELETE"):
+            assert api.call(method, f"{collection}/x", {}).status == 404, (method, collection)
+    inside = {"exec": {"kind": "python:3", "code": CODE}}
+    assert api.call("PUT", "actions/package/x", inside).status == 404
+
+
+def no_commands_for_them(_: Api) -> None:
+    for noun in ("package", "trigger", "rule", "api", "sdk", "project"):
+        with redirect_stderr(StringIO()) as said:
+            assert run("wsk", [noun, "list"]) != 0
+        assert f'unknown command "{noun}" for "wsk"' in said.getvalue()
+
+
+def no_sequences(api: Api) -> None:
+    api.put_action("echo", CODE)
+    document = {"exec": {"kind": "sequence", "components": ["/_/echo"]}}
+    refused = api.call("PUT", "actions/sequence", document)
+    assert refused.status == 403
+    assert "kind 'sequence'" in refused.body["error"]
+
+
+def no_compositions(api: Api) -> None:
+    step = {"action": "/_/echo", "params": {}}
+    conductor = {"key": "conductor", "value": True}
+    api.put_action("conductor", f"def main(args): return {step}", annotations=[conductor])
+    assert api.invoke("conductor").body["response"]["result"] == step
+
+
+def no_web(api: Api) -> None:
+    api.put_action("web", CODE, annotations=[{"key": "web-export", "value": True}])
+    for path in ("web/guest/default/web.json", "namespaces/_/apis"):
+        assert api.call("GET", f"/api/v1/{path}").status == 404
+
+
+def no_images(api: Api) -> None:
+    document = {"exec": {"kind": "blackbox", "image": "somebody/image"}}
+    assert api.call("PUT", "actions/image", document).status == 200
+    ended = api.invoke("image")
+    assert ended.status == 500
+    assert ended.body["response"]["status"] == "whisk internal error"
+    text = "Failed to provision resources to run the action."
+    assert ended.body["response"]["result"] == {"error": text}
+
+
+def no_other_kinds(api: Api) -> None:
+    document = {"exec": {"kind": "cobol:85", "code": "MOVE A TO B."}}
+    refused = api.call("PUT", "actions/cobol", document)
+    assert refused.status == 400
+    assert "Valid values are: " in refused.body["error"]
+    assert "python:3" in refused.body["error"]
+
+
+def no_events(api: Api) -> None:
+    assert api.call("POST", "triggers/alarm", {}).status == 404
+
+
+def one_at_a_time(api: Api) -> None:
+    document = {"exec": {"kind": "python:3", "code": CODE}, "limits": {"concurrency": 2}}
+    refused = api.call("PUT", "actions/many", document)
+    assert refused.status == 400
+    text = "requirement failed: concurrency 2 exceeds allowed threshold of 1"
+    assert refused.body["error"] == text
+
+
+ROWS: dict[str, Callable[[Api], None]] = {
+    "packages, triggers, rules": nothing_but_actions,
+    "their commands, and `api`, `sdk`, `project`": no_commands_for_them,
+    "sequences": no_sequences,
+    "compositions (`conductor`)": no_compositions,
+    "web actions, API gateway": no_web,
+    "container images (`--docker`)": no_images,
+    "other kinds": no_other_kinds,
+    "feeds, alarms, user events": no_events,
+    "several actions' activations in one sandbox (`concurrency` above 1)": one_at_a_time,
+}
+
+
+def test_every_row_of_the_page_is_played() -> None:
+    table = PAGE.partition("## Not there yet")[2]
+    told = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:]
+    assert told == list(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_not_there_yet(
+    api: Api, row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSK_CONFIG_FILE", str(tmp_path / "wskprops"))
+    ROWS[row](api)

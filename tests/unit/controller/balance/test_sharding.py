@@ -1,0 +1,108 @@
+"""The balancer of a cluster: books, health and placement together, on a bus that only listens."""
+
+from dataclasses import replace
+
+import pytest
+
+from common.bus.memory import MemoryBus
+from common.bus.port import BusUnavailable
+from common.ids import InvokerId
+from common.message import topics
+from common.message.ping import Ping
+from controller.balance.health import Ended, Health
+from controller.balance.port import NoCapacity
+from controller.balance.sharding import Sharding
+from tests.fakes.clock import FakeClock
+from tests.fakes.jobs import a_message, an_action
+
+ONE, TWO = InvokerId(1), InvokerId(2)
+
+
+def ping(invoker: InvokerId, *, memory_mb: int = 512, is_taking: bool = True) -> Ping:
+    return Ping(invoker=invoker, memory_mb=memory_mb, is_taking=is_taking, ended=0)
+
+
+class Cluster:
+    """Two invokers that take nothing, and a balancer."""
+
+    def __init__(self, *, capacity: int = 100, controllers: int = 1) -> None:
+        self.clock = FakeClock()
+        self.bus = MemoryBus(None, capacity=capacity)
+        self.balancer = Sharding(self.bus, self.clock, controllers=controllers)
+        for invoker in (ONE, TWO):
+            self.balancer.heard(ping(invoker))
+
+    def depths(self) -> tuple[int, int]:
+        return tuple(self.bus.depth(topics.invoker(i)) for i in (ONE, TWO))  # type: ignore[return-value]
+
+
+async def test_an_action_stays_with_its_invoker_while_there_is_room() -> None:
+    cluster, action = Cluster(), an_action()
+    sent = [a_message(action) for _ in range(6)]
+    for message in sent[:2]:
+        await cluster.balancer.publish(message, durable=False)
+        assert sorted(cluster.depths())[0] == 0
+    for message in sent[2:4]:
+        assert cluster.balancer.try_publish(message)
+    assert cluster.depths() == (2, 2), "its neighbour takes what does not fit"
+    for message in sent[4:]:
+        await cluster.balancer.publish(message, durable=False)
+    assert cluster.depths() == (3, 3), "then both are overbooked alike"
+
+
+async def test_what_has_ended_makes_room_again() -> None:
+    cluster, action = Cluster(), an_action()
+    home = None
+    for _ in range(5):
+        message = a_message(action)
+        await cluster.balancer.publish(message, durable=False)
+        cluster.balancer.ended(message.activation_id, Ended.WELL)
+        home = home or max((ONE, TWO), key=lambda i: cluster.bus.depth(topics.invoker(i)))
+    assert cluster.bus.depth(topics.invoker(home or ONE)) == 5
+
+
+async def test_a_controller_uses_its_share_of_an_invoker_only() -> None:
+    cluster, action = Cluster(controllers=2), an_action()
+    for _ in range(2):
+        await cluster.balancer.publish(a_message(action), durable=False)
+    assert cluster.depths() == (1, 1)
+
+
+async def test_who_falls_silent_or_drains_or_fails_is_given_nothing() -> None:
+    cluster = Cluster()
+    cluster.balancer.heard(ping(ONE, is_taking=False))
+    cluster.clock.advance(s=11)
+    cluster.balancer.heard(ping(ONE, is_taking=False))
+    cluster.balancer.tick()
+    assert cluster.balancer.states == {ONE: Health.OFFLINE, TWO: Health.OFFLINE}
+    with pytest.raises(NoCapacity):
+        await cluster.balancer.publish(a_message(an_action()), durable=True)
+    with pytest.raises(NoCapacity):
+        cluster.balancer.try_publish(a_message(an_action()))
+
+
+async def test_an_invoker_at_fault_is_left_out_until_it_has_proved_itself() -> None:
+    cluster = Cluster()
+    cluster.balancer.heard(ping(TWO, is_taking=False))
+    for outcome in (Ended.AT_FAULT,) * 4:
+        message = a_message(an_action())
+        await cluster.balancer.publish(message, durable=False)
+        cluster.balancer.ended(message.activation_id, outcome)
+    assert cluster.balancer.states[ONE] is Health.UNHEALTHY
+
+
+async def test_what_could_not_be_sent_is_not_booked() -> None:
+    cluster = Cluster(capacity=1)
+    for _ in range(2):
+        await cluster.balancer.publish(a_message(an_action()), durable=False)
+        for _ in range(3):
+            with pytest.raises(BusUnavailable):
+                await cluster.balancer.publish(a_message(an_action()), durable=False)
+        cluster = Cluster(capacity=1)
+    assert cluster.balancer.try_publish(replace(a_message(an_action()), memory_mb=512))
+
+
+def test_a_late_end_of_something_unknown_is_no_news() -> None:
+    cluster = Cluster()
+    cluster.balancer.ended(a_message(an_action()).activation_id, Ended.UNANSWERED)
+    assert set(cluster.balancer.states.values()) == {Health.HEALTHY}

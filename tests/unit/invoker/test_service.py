@@ -1,0 +1,264 @@
+"""The invoker: every message ends in one record, kept before it is answered, answered before it is
+settled; and what is cancelled stays, for the next one, or is recorded as broken off.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from common.bus.memory import MemoryBus
+from common.bus.port import Message
+from common.clock import SystemClock
+from common.codec import decode
+from common.entity.action import Action
+from common.entity.activation import ActivationRecord, Status
+from common.entity.names import QualifiedName
+from common.ids import ControllerId, InvokerId
+from common.message import topics
+from common.message.activation import ActivationMessage
+from common.message.completion import Completion
+from common.store.actions import ActionStore
+from common.store.port import ActivationStore, Corrupted, Missing, StoreUnavailable
+from invoker import outcome
+from invoker import service as service_module
+from invoker.driver.port import Answer, Operation, Reply
+from invoker.pool.books import Books
+from invoker.pool.keepalive import FixedKeepAlive
+from invoker.pool.pool import Pool, SandboxDefaults
+from invoker.pool.proxy import Proxy
+from invoker.service import Invoker
+from tests.fakes.drivers import FakeDriver
+from tests.fakes.jobs import a_message, an_action
+from tests.fakes.turns import until
+
+INVOKER = InvokerId(0)
+
+
+@dataclass
+class Actions:
+    """An action store with one action, or a failure instead."""
+
+    action: Action = field(default_factory=an_action)
+    failure: Exception | None = None
+    code_failure: Exception | None = None
+
+    async def get(self, name: QualifiedName) -> Action:
+        if self.failure:
+            raise self.failure
+        return self.action
+
+    async def code(self, action: Action) -> str | None:
+        if self.code_failure:
+            raise self.code_failure
+        return action.exec.code
+
+
+@dataclass
+class Platform:
+    """An invoker with everything around it, and the story of what it did."""
+
+    bus: MemoryBus
+    driver: FakeDriver
+    pool: Pool
+    actions: Actions
+    story: list[str] = field(default_factory=list)
+    records: list[ActivationRecord] = field(default_factory=list)
+    refusals: int = 0
+    drain_s: float = 5.0
+
+    def put(self, record: ActivationRecord) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            self.story.append("refused")
+            raise StoreUnavailable
+        self.records.append(record)
+        self.story.append("kept")
+
+    def heard(self, message: Message) -> None:
+        assert isinstance(message, Completion)
+        self.story.append("answered")
+
+    async def send(self, message: ActivationMessage) -> None:
+        await self.bus.send(topics.invoker(INVOKER), message, durable=False)
+
+    async def ran(self, message: ActivationMessage) -> ActivationRecord:
+        """Send *message*, and return its record once it is settled."""
+        await self.send(message)
+        await until(lambda: "unsettled=0" in repr(self.bus))
+        [record] = [each for each in self.records if each.activation_id == message.activation_id]
+        return record
+
+
+@asynccontextmanager
+async def running(driver: FakeDriver | None = None) -> AsyncIterator[Platform]:
+    clock = SystemClock()
+    driver = driver or FakeDriver()
+    books = Books(
+        prefix="t",
+        capacity_mb=1024,
+        max_starts=4,
+        keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
+        stem_cells={},
+    )
+    async with Pool.open(
+        books=books,
+        driver=driver,
+        proxy=Proxy(clock, answer_limit_bytes=1 << 20),
+        clock=clock,
+        defaults=SandboxDefaults(),
+        drain_s=5.0,
+        check_invariants=True,
+    ) as pool:
+        platform = Platform(MemoryBus(None, capacity=100), driver, pool, Actions())
+        platform.bus.listen(topics.completed(ControllerId(0)), platform.heard)
+        invoker = Invoker(
+            INVOKER,
+            bus=platform.bus,
+            pool=pool,
+            actions=cast(ActionStore, platform.actions),
+            activations=cast(ActivationStore, platform),
+            clock=clock,
+            max_under_way=20,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(invoker.serve(lambda: platform.drain_s))
+            yield platform
+            serving.cancel()
+    assert not books.shelf.containers
+    assert not books.line
+
+
+def words(record: ActivationRecord) -> tuple[Status, object]:
+    return record.response.status, decode(record.response.result)["error"]
+
+
+async def test_a_record_is_kept_before_it_is_answered_and_answered_before_it_is_settled() -> None:
+    async with running() as platform:
+        record = await platform.ran(a_message(platform.actions.action, payload=b'{"n":1}'))
+        assert record.response.status is Status.SUCCESS
+        assert platform.story == ["kept", "answered"]
+        assert (record.kind, record.limits) == ("python:3.11", platform.actions.action.limits)
+
+
+async def test_a_warm_call_has_no_init_time_and_costs_no_more_than_it_ran() -> None:
+    async with running() as platform:
+        cold = await platform.ran(a_message(platform.actions.action))
+        warm = await platform.ran(a_message(platform.actions.action))
+        assert cold.init_ms is not None
+        assert warm.init_ms is None
+        assert warm.billed_ms == warm.duration_ms >= 1
+        assert warm.memory_mb == 256
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "text", "kind"),
+    [
+        (Missing(), Status.APPLICATION_ERROR, outcome.ACTION_REMOVED, "unknown"),
+        (Corrupted(), Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED, "unknown"),
+        (StoreUnavailable(), Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED, "unknown"),
+    ],
+)
+async def test_an_action_that_cannot_be_read_ends_in_its_record_and_costs_nothing(
+    failure: Exception, status: Status, text: str, kind: str
+) -> None:
+    async with running() as platform:
+        platform.actions.failure = failure
+        record = await platform.ran(a_message(platform.actions.action))
+        assert words(record) == (status, text)
+        assert (record.kind, record.billed_ms, record.duration_ms) == (kind, 0, 0)
+
+
+async def test_code_that_cannot_be_read_is_the_platforms_fault() -> None:
+    async with running() as platform:
+        platform.actions.code_failure = StoreUnavailable()
+        record = await platform.ran(a_message(platform.actions.action))
+        assert words(record) == (Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
+
+
+async def test_no_sandbox_is_the_platforms_fault() -> None:
+    driver = FakeDriver()
+    driver.failures = 1
+    async with running(driver) as platform:
+        record = await platform.ran(a_message(platform.actions.action))
+        assert words(record) == (Status.WHISK_ERROR, outcome.NO_RESOURCES)
+        assert (record.kind, record.billed_ms) == ("python:3.11", 0)
+
+
+async def test_a_fault_of_ours_ends_in_a_record_too() -> None:
+    async with running() as platform:
+        platform.actions.failure = ValueError("a bug")
+        record = await platform.ran(a_message(platform.actions.action))
+        assert words(record) == (Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
+
+
+async def test_while_the_store_takes_nothing_nothing_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_module, "STORE_PAUSE_S", 0.0)
+    async with running() as platform:
+        platform.refusals = 3
+        await platform.ran(a_message(platform.actions.action))
+        assert platform.story == ["refused", "refused", "refused", "kept", "answered"]
+
+
+async def test_many_calls_at_once_all_end_and_never_more_are_taken_than_there_is_room_for() -> None:
+    async with running() as platform:
+        messages = [a_message(platform.actions.action) for _ in range(60)]
+        for message in messages:
+            await platform.send(message)
+        await until(lambda: len(platform.records) == len(messages))
+        assert {each.activation_id for each in platform.records} == {
+            message.activation_id for message in messages
+        }
+        assert len(platform.driver.sandboxes) <= 4
+
+
+class Gate:
+    """A behaviour whose runs wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.open = asyncio.Event()
+
+    async def __call__(self, operation: Operation, payload: bytes) -> Reply:
+        if operation == "run":
+            self.running += 1
+            await self.open.wait()
+        return Answer(200, b"{}", 2)
+
+
+async def test_a_stop_lets_what_was_begun_end() -> None:
+    gate = Gate()
+    async with running(FakeDriver(gate)) as platform:
+        await platform.send(a_message(platform.actions.action))
+        await until(lambda: gate.running == 1)
+        asyncio.get_running_loop().call_later(0.01, gate.open.set)
+    assert [record.response.status for record in platform.records] == [Status.SUCCESS]
+
+
+async def test_what_does_not_end_in_time_is_recorded_as_broken_off() -> None:
+    gate = Gate()
+    async with running(FakeDriver(gate)) as platform:
+        platform.drain_s = 0.01
+        await platform.send(a_message(platform.actions.action))
+        await until(lambda: gate.running == 1)
+    assert [words(record) for record in platform.records] == [
+        (Status.WHISK_ERROR, outcome.INTERRUPTED)
+    ]
+    assert platform.records[0].billed_ms == 0
+
+
+async def test_what_only_waited_for_a_sandbox_is_left_for_the_next_start() -> None:
+    driver = FakeDriver()
+    driver.gate.clear()
+    async with running(driver) as platform:
+        platform.drain_s = 0.01
+        await platform.send(a_message(platform.actions.action))
+        await until(lambda: len(platform.pool.books.line) == 1)
+        asyncio.get_running_loop().call_later(0.05, driver.gate.set)
+    assert platform.records == []
+    assert "unsettled=1" in repr(platform.bus)
