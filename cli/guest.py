@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from cli import wskprops
-from cli.datafolder import DataFolder
+from common.data_folder import DataFolder
 from common.errors import BriskError
 from common.ids import Namespace, Subject
 from common.store.port import Conflict

@@ -8,15 +8,12 @@ let in, then what has begun may end, then sandboxes go, then the stores are flus
 """
 
 import asyncio
-import contextlib
-import errno
 import gc
 import math
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,18 +22,21 @@ from typing import Final
 
 import uvloop
 
-from cli import datafolder, guest
-from cli.datafolder import DataFolder
-from cli.patience import Patience
+from cli import guest
+from cli.places import default_path
+from common import data_folder, metrics
 from common import log as logging
-from common import metrics
 from common.bus.journal import Journal
 from common.bus.memory import MemoryBus
 from common.clock import SystemClock
+from common.data_folder import DataFolder
 from common.entity.manifest import Manifest
 from common.errors import BriskError
 from common.ids import ControllerId, InvokerId, Namespace
+from common.listener import listening, url_of
 from common.message import topics
+from common.patience import Patience
+from common.service import serving
 from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.secrets_file import InstallationSecret
@@ -62,10 +62,6 @@ INVOKER: Final = InvokerId(0)
 DEFAULT_MEMORY_MB: Final = 256
 
 log = logging.logger(__name__)
-
-
-class PortInUse(BriskError):
-    """Another program listens on this port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +102,12 @@ async def running(
     Raises `BriskError` when it cannot start; nothing is left behind then.
     """
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(datafolder.opened(data))
+        folder = stack.enter_context(data_folder.opened(data))
         log_file = stack.enter_context(folder.opened_log())
         clock = SystemClock()
         stack.enter_context(logging.set_up(settings.log_level, log_file, clock))
-        listener = stack.enter_context(_listen(settings.http.host, settings.http.port))
-        url = _url(settings.http.host, listener)
+        listener = stack.enter_context(listening(settings.http.host, settings.http.port))
+        url = url_of(settings.http.host, listener)
 
         stores = await SqliteStores.open(folder.store, settings.store, clock)
         stack.push_async_callback(stores.close)
@@ -154,10 +150,10 @@ async def running(
             max_under_way=settings.pool.max_waiting,
         )
         await stack.enter_async_context(
-            _serving(Completions(bus, CONTROLLER, inflight, clock).serve())
+            serving(Completions(bus, CONTROLLER, inflight, clock).serve())
         )
         patience = Patience(settings.http.drain_s, clock)
-        await stack.enter_async_context(_serving(invoker.serve(patience.left_s)))
+        await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
         services = Services(
             settings=settings,
             clock=clock,
@@ -203,7 +199,7 @@ def serve(host: str | None, port: int | None, data: Path | None, auth: str | Non
         given = {"host": host, "port": port}
         http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
         settings = settings.model_copy(update={"http": http})
-        folder = data or settings.data or datafolder.default_path()
+        folder = data or settings.data or default_path()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_told(settings, folder, auth))
     except BriskError as error:
@@ -230,7 +226,7 @@ async def _serve_until_told(settings: Settings, data: Path, auth: str | None) ->
 def examine(settings: Settings) -> DriverReport:
     """Return what this host allows, without starting anything; for `brisk doctor`."""
     # A place of its own: the platform's belongs to one that may be running.
-    place = (settings.data or datafolder.default_path()) / f"examined-by-{os.getpid()}"
+    place = (settings.data or default_path()) / f"examined-by-{os.getpid()}"
     driver = ProcessDriver(settings.sandbox, _manifest().valid_kinds(), place)
 
     async def probed() -> DriverReport:
@@ -288,36 +284,3 @@ def _shown(
             metrics.BUS_DEPTH["completed"]: partial(bus.depth, topics.completed(CONTROLLER)),
         }
     )
-
-
-@asynccontextmanager
-async def _serving(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Have *work* done beside the block; it is told to end with it, and waited for."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(work)
-        yield
-        task.cancel()
-
-
-@contextlib.contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a bound socket: a port that is taken is found out before anything is started."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            why = f"Port {port} of {host} is in use by another program; choose one with --port."
-        else:
-            why = f"Port {port} of {host} cannot be listened on: {error.strerror}."
-        raise PortInUse(why) from error
-    with listener:
-        listener.setblocking(False)
-        yield listener
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    """Return where this host reaches *listener*, whatever other networks it is shown to."""
-    named = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    bracketed = f"[{named}]" if ":" in named else named
-    return f"http://{bracketed}:{listener.getsockname()[1]}"

@@ -218,6 +218,28 @@ class CouchdbSettings(_Group):
     """How often the feed of changes must say that it lives; it is dead after three times that."""
 
 
+class ControllerSettings(_Group):
+    """Which controller of a cluster this process is."""
+
+    id: int = Field(default=0, ge=0)
+    """Its number; no two controllers may have the same."""
+    count: int = Field(default=1, ge=1)
+    """How many controllers there are: each uses its share of an invoker's memory."""
+    guest_auth: SecretStr | None = None
+    """The key, `uuid:key`, of a namespace `guest` that is made if it isn't there. For trials."""
+
+
+class InvokerSettings(_Group):
+    """Which invoker of a cluster this process is."""
+
+    id: int = Field(default=0, ge=0)
+    """Its number; no two invokers may have the same."""
+    driver: Literal["process", "docker"] = "process"
+    """What its sandboxes are made of."""
+    api_host: str = "http://127.0.0.1:3233"
+    """Where functions reach the API: their `__OW_API_HOST`."""
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -230,7 +252,8 @@ class Settings(BaseSettings):
     )
 
     data: Path | None = None
-    """The folder that holds all state of the embedded platform; None is `~/.local/share/brisk`."""
+    """The folder that holds all state of a process. None is `~/.local/share/brisk` for `brisk
+    serve`; a controller or an invoker of a cluster has to be given one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is written to the log, and everything graver."""
     check_invariants: bool = False
@@ -244,6 +267,8 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     kafka: KafkaSettings = KafkaSettings()
     couchdb: CouchdbSettings = CouchdbSettings()
+    controller: ControllerSettings = ControllerSettings()
+    invoker: InvokerSettings = InvokerSettings()
 
     @classmethod
     def of_environment(cls) -> "Settings":

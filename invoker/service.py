@@ -59,6 +59,8 @@ class Invoker:
     ) -> None:
         """Make an invoker that holds at most *max_under_way* messages at a time."""
         self.invoker_id = invoker_id
+        self.ended = 0
+        """Activations that it has finished."""
         self._bus = bus
         self._pool = pool
         self._actions = actions
@@ -138,6 +140,7 @@ class Invoker:
         await self._keep(ended, message)
         await self._answer(message, ended)
         delivery.settle()
+        self.ended += 1
         metrics.count_ended(ended)
 
     def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:

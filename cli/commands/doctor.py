@@ -126,7 +126,7 @@ def of_report(report: "DriverReport", allow_unisolated: bool) -> Iterator[Check]
 
 
 def _data_folder(settings: "Settings") -> Check:
-    from cli.datafolder import default_path
+    from cli.places import default_path
 
     folder = settings.data or default_path()
     reason = unwritable(folder)

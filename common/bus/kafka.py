@@ -100,10 +100,9 @@ class KafkaBus:
         message in time, or the message is too large for it.
         """
         self._require_open()
-        activation = message.activation_id
-        record = Record(activation.encode(), encoding.encode(message))
-        is_order = isinstance(message, ActivationMessage)
-        parcel = await self._outbox.post(topic, record, activation if is_order else None)
+        record = Record(encoding.key(message).encode(), encoding.encode(message))
+        order = message.activation_id if isinstance(message, ActivationMessage) else None
+        parcel = await self._outbox.post(topic, record, order)
         if durable:
             await self._outbox.acknowledged(parcel)
 

@@ -21,6 +21,7 @@ from common.bus.marks import Marks
 from common.bus.offsets import Commit, MalformedNote, Offsets, Taken
 from common.bus.port import BusUnavailable, Message
 from common.clock import Clock
+from common.ids import ActivationId
 from common.log import logger
 from common.message import encoding
 from common.message.topics import Topic
@@ -141,12 +142,14 @@ class Inbox:
 
     def start(self, delivery: KafkaDelivery) -> None:
         """See `KafkaDelivery.start`."""
-        self._marks.start(self.topic, delivery.offset, delivery.message.activation_id)
+        self._marks.start(self.topic, delivery.offset, _activation(delivery))
         self._offsets.start(delivery.offset)
 
     def settle(self, delivery: KafkaDelivery) -> None:
         """See `KafkaDelivery.settle`."""
-        self._marks.settle(self.topic, delivery.offset, delivery.message.activation_id)
+        self._marks.settle(
+            self.topic, delivery.offset, ActivationId(encoding.key(delivery.message))
+        )
         self._settle(delivery.offset)
 
     async def serve(self) -> None:
@@ -268,7 +271,7 @@ class Inbox:
             await self._set_aside(self.topic, received, str(error))
             self._settle(offset)
             return
-        activation = message.activation_id
+        activation = ActivationId(encoding.key(message))
         if self._marks.was_settled(self.topic, offset, activation):
             self._settle(offset)
             return
@@ -285,3 +288,7 @@ class Inbox:
         self._dirty.set()
         if not len(self._offsets):
             self._is_empty.set()
+
+
+def _activation(delivery: KafkaDelivery) -> ActivationId:
+    return ActivationId(encoding.key(delivery.message))

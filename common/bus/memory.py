@@ -226,8 +226,9 @@ class MemoryBus:
     def forget(self, delivery: MemoryDelivery) -> None:
         """Let go of a delivery that is settled; for deliveries."""
         message = delivery.message
-        if self._activations.get(message.activation_id) is delivery:
-            del self._activations[message.activation_id]
+        activation = message.activation_id if isinstance(message, ActivationMessage) else None
+        if activation is not None and self._activations.get(activation) is delivery:
+            del self._activations[activation]
         if self._journal is not None and delivery.ticket is not None:
             self._journal.settle(delivery.ticket)
 

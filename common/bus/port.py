@@ -11,9 +11,10 @@ from typing import Protocol, TypeAlias
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.ping import Ping
 from common.message.topics import Topic
 
-Message: TypeAlias = ActivationMessage | Completion
+Message: TypeAlias = ActivationMessage | Completion | Ping
 Handler: TypeAlias = Callable[[Message], None]
 
 

@@ -24,25 +24,36 @@ from common.ids import (
 )
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.ping import Ping
 
 _ACTIVATION: Final = "payload"
 _COMPLETION: Final = "record"
+_PING: Final = "ping"
 
 
 class MalformedMessage(ValueError):
     """The bytes are not a message of this platform."""
 
 
-def encode(message: ActivationMessage | Completion) -> bytes:
+def key(message: ActivationMessage | Completion | Ping) -> str:
+    """Return what a broker knows *message* by: its activation, or its invoker."""
+    if isinstance(message, Ping):
+        return f"invoker{message.invoker}"
+    return message.activation_id
+
+
+def encode(message: ActivationMessage | Completion | Ping) -> bytes:
     """Return *message* as one JSON object; may hold line breaks, if the payload does."""
     if isinstance(message, Completion):
         return _join(
             _COMPLETION, activation_document.encode(message.record), _completion_fields(message)
         )
+    if isinstance(message, Ping):
+        return _join(_PING, b"null", _ping_fields(message))
     return _join(_ACTIVATION, message.payload, _activation_fields(message))
 
 
-def decode(data: bytes) -> ActivationMessage | Completion:
+def decode(data: bytes) -> ActivationMessage | Completion | Ping:
     """Return the message that `encode` wrote. Raises `MalformedMessage`."""
     try:
         kind, part, fields = _split(data)
@@ -50,6 +61,8 @@ def decode(data: bytes) -> ActivationMessage | Completion:
             return _completion(part, fields)
         if kind == _ACTIVATION:
             return _activation(part, fields)
+        if kind == _PING:
+            return _ping(fields)
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedMessage(f"This is no message: {type(error).__name__}") from error
     raise MalformedMessage("This message is of no known kind.")
@@ -127,4 +140,22 @@ def _completion(record: bytes, fields: dict[str, Any]) -> Completion:
         transid=TransId(fields["transid"]),
         invoker=InvokerId(fields["invoker"]),
         record=activation_document.decode(record),
+    )
+
+
+def _ping_fields(ping: Ping) -> dict[str, Any]:
+    return {
+        "invoker": ping.invoker,
+        "memory_mb": ping.memory_mb,
+        "is_taking": ping.is_taking,
+        "ended": ping.ended,
+    }
+
+
+def _ping(fields: dict[str, Any]) -> Ping:
+    return Ping(
+        invoker=InvokerId(fields["invoker"]),
+        memory_mb=fields["memory_mb"],
+        is_taking=fields["is_taking"],
+        ended=fields["ended"],
     )

@@ -91,3 +91,5 @@ class Services:
     invoker: Invoker
     invoker_health: Callable[[], Mapping[str, str]]
     """State by name, as `/invokers` shows it: `{"invoker0/0": "up"}`."""
+    dependencies: Callable[[], Mapping[str, str]] = dict
+    """What this process stands on, and why it does not answer; empty where it does."""

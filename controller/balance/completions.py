@@ -1,18 +1,23 @@
 """Listens for activations that ended, and gives up on those that never will."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from common.bus.port import Bus, Message
 from common.clock import Clock
-from common.ids import ControllerId
+from common.entity.activation import Status
+from common.ids import ActivationId, ControllerId
 from common.log import logger
 from common.message import topics
 from common.message.completion import Completion
+from controller.balance.health import Ended
 from controller.balance.inflight import InFlight
 
 EXPIRY_S: Final = 5.0
 """How often lost activations are looked for; they are a minute overdue by then."""
+
+Judge: TypeAlias = Callable[[ActivationId, Ended], None]
 
 log = logger(__name__)
 
@@ -21,8 +26,16 @@ class Completions:
     """Serves the topic on which one controller hears from invokers."""
 
     def __init__(
-        self, bus: Bus, controller: ControllerId, inflight: InFlight, clock: Clock
+        self,
+        bus: Bus,
+        controller: ControllerId,
+        inflight: InFlight,
+        clock: Clock,
+        *,
+        judge: Judge | None = None,
     ) -> None:
+        """Listen for *controller*; *judge* is told how each activation ended, for its invoker."""
+        self._judge = judge or _nobody
         self._bus = bus
         self._topic = topics.completed(controller)
         self._inflight = inflight
@@ -35,7 +48,14 @@ class Completions:
             await asyncio.sleep(EXPIRY_S)
             for activation_id in self._inflight.expire(self._clock.elapsed_s()):
                 log.error("completion_lost", activation=activation_id)
+                self._judge(activation_id, Ended.UNANSWERED)
 
     def _ended(self, message: Message) -> None:
         assert isinstance(message, Completion), message
+        is_at_fault = message.record.response.status is Status.WHISK_ERROR
+        self._judge(message.activation_id, Ended.AT_FAULT if is_at_fault else Ended.WELL)
         self._inflight.complete(message.activation_id, message.record)
+
+
+def _nobody(activation_id: ActivationId, ended: Ended) -> None:
+    """Judge nothing: where there is one invoker, there is nobody to prefer to it."""

@@ -21,7 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from common.bus.kafka import KafkaBus
 from common.clock import SystemClock
 from common.ids import ActivationId, ControllerId, InvokerId
-from common.message import topics
+from common.message import encoding, topics
+from common.message.activation import ActivationMessage
 from common.settings import KafkaSettings
 from tests.fakes import kafka
 from tests.fakes.records import a_completion, a_message
@@ -93,6 +94,7 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
         async def invoke() -> None:
             async for delivery in invoker.receive(INVOKER):
                 delivery.start()
+                assert isinstance(delivery.message, ActivationMessage)
                 number = int(delivery.message.transid)
                 await invoker.send(CONTROLLER, a_completion(number), durable=False)
                 delivery.settle()
@@ -100,7 +102,7 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
         async def listen() -> None:
             async for delivery in controller.receive(CONTROLLER):
                 delivery.settle()
-                waiting.pop(delivery.message.activation_id).set_result(None)
+                waiting.pop(ActivationId(encoding.key(delivery.message))).set_result(None)
 
         async def round_trip(number: int) -> None:
             message = a_message(number, payload=PAYLOAD, transid=str(number))

@@ -7,7 +7,7 @@ import pytest
 
 from common.bus.port import Bus, BusUnavailable, Delivery, Message
 from common.ids import ControllerId, InvokerId
-from common.message import topics
+from common.message import encoding, topics
 from tests.contract.conftest import CAPACITY, NewBus
 from tests.fakes.records import a_completion, a_message
 
@@ -22,7 +22,7 @@ async def take(deliveries: AsyncIterator[Delivery], number: int = 1) -> list[Del
 
 
 async def ids_of(bus: Bus, number: int) -> list[str]:
-    return [d.message.activation_id for d in await take(bus.receive(INVOKER), number)]
+    return [encoding.key(d.message) for d in await take(bus.receive(INVOKER), number)]
 
 
 async def test_messages_arrive_in_order(bus: Bus) -> None:

@@ -20,7 +20,7 @@ from common.bus.offsets import Commit
 from common.bus.port import BusUnavailable
 from common.clock import SystemClock
 from common.ids import InvokerId
-from common.message import topics
+from common.message import encoding, topics
 from common.settings import KafkaSettings
 from tests.fakes import kafka
 from tests.fakes.embedded import ROOT
@@ -89,8 +89,8 @@ def poisoned() -> float:
 
 
 def numbers(deliveries: list[KafkaDelivery]) -> list[int]:
-    ids = {a_message(number).activation_id: number for number in range(500)}
-    return [ids[delivery.message.activation_id] for delivery in deliveries]
+    ids = {encoding.key(a_message(number)): number for number in range(500)}
+    return [ids[encoding.key(delivery.message)] for delivery in deliveries]
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

@@ -1,4 +1,4 @@
-from cli.patience import Patience
+from common.patience import Patience
 from tests.fakes.clock import FakeClock
 
 

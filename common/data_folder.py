@@ -1,10 +1,11 @@
-"""The folder that holds all state of an embedded platform, and the lock that one process has on it.
+"""The folder that holds all state of one process, and the lock that it has on it.
 
     DIR/lock        who has it open: a process id
     DIR/guest.key   the key of the first namespace, `uuid:key`
     DIR/secret      what keys are encrypted under
     DIR/brisk.log   one JSON line per event
     DIR/store/      documents, code, records      DIR/journal/   accepted, not yet ended
+    DIR/bus/        what a cluster's process remembers of the bus
     DIR/sandboxes/  what the driver must find again after a crash
 
 Everything is readable by its owner alone.
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cli import environment
 from common.errors import BriskError
 
 
@@ -85,15 +85,14 @@ class DataFolder:
         return self.path / "journal"
 
     @property
+    def bus(self) -> Path:
+        """What a process of a cluster remembers of the bus."""
+        return self.path / "bus"
+
+    @property
     def sandboxes(self) -> Path:
         """The driver's folder."""
         return self.path / "sandboxes"
-
-
-def default_path() -> Path:
-    """Return where data goes when nobody says: the XDG data folder."""
-    base = environment.variable("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "brisk"
 
 
 @contextmanager

@@ -1,0 +1,140 @@
+"""One controller of a cluster: `python -m controller`, on Kafka and CouchDB.
+
+A composition root, as `cli.standalone` is: the same parts, other adapters. It starts before its
+broker and its store are there, says in its log what it waits for, and drains on SIGTERM.
+"""
+
+import asyncio
+import math
+import sys
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Final
+
+from common import data_folder, service
+from common import log as logging
+from common.bus.kafka import KafkaBus
+from common.bus.port import Message
+from common.clock import SystemClock
+from common.entity.manifest import Manifest
+from common.ids import ControllerId, Namespace, Subject
+from common.listener import listening, url_of
+from common.message import topics
+from common.message.ping import Ping
+from common.service import patiently, serving
+from common.settings import Settings, UnusableSettings
+from common.store.actions import ActionStore
+from common.store.couch import CouchStores
+from common.store.port import Conflict
+from common.store.secrets_file import InstallationSecret
+from common.store.subjects import SubjectStore
+from controller.app import Services, served
+from controller.balance.completions import Completions
+from controller.balance.inflight import InFlight
+from controller.balance.sharding import Sharding
+from controller.entitlement.entitlement import Entitlement
+from controller.invoke.action import ActionInvoker
+
+TICK_S: Final = 1.0
+GUEST: Final = "guest"
+
+log = logging.logger(__name__)
+
+
+def main() -> int:
+    """Run one controller until SIGTERM or Ctrl-C; return the exit code of the process."""
+    return service.run(serve)
+
+
+async def serve(stop: asyncio.Event) -> None:
+    """Open everything, serve until *stop*, and close it again. Raises `BriskError`."""
+    settings = Settings.of_environment()
+    if settings.data is None:
+        raise UnusableSettings("BRISK_DATA has to name a folder of this controller's own.")
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(logging.set_up(settings.log_level, sys.stderr.buffer, clock))
+        folder = stack.enter_context(data_folder.opened(settings.data))
+        listener = stack.enter_context(listening(settings.http.host, settings.http.port))
+        stores = await patiently(
+            "CouchDB",
+            partial(CouchStores.open, folder.store, settings.couchdb, settings.store, clock),
+            stop,
+        )
+        stack.push_async_callback(stores.close)
+        bus = await patiently(
+            "Kafka", partial(KafkaBus.open, settings.kafka, folder.bus, clock), stop
+        )
+        stack.push_async_callback(bus.close)
+        secret = InstallationSecret.load_or_create(folder.secret)
+        subjects = SubjectStore(stores.subjects, secret, settings.throttle, clock=clock)
+        await patiently("CouchDB", partial(_ensure_guest, subjects, settings), stop)
+        inflight = InFlight()
+        balancer = Sharding(bus, clock, controllers=settings.controller.count)
+        controller = ControllerId(settings.controller.id)
+        bus.listen(topics.HEALTH, partial(_heard, balancer))
+        completions = Completions(bus, controller, inflight, clock, judge=balancer.ended)
+        await stack.enter_async_context(serving(completions.serve()))
+        await stack.enter_async_context(serving(_tick(balancer)))
+        services = Services(
+            settings=settings,
+            clock=clock,
+            manifest=Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}"),
+            actions=ActionStore(stores.entities, stores.blobs),
+            activations=stores.activations,
+            subjects=subjects,
+            entitlement=Entitlement(clock, inflight),
+            invoker=ActionInvoker(
+                controller,
+                bus=bus,
+                balancer=balancer,
+                inflight=inflight,
+                keys=subjects,
+                clock=clock,
+                max_payload_bytes=settings.limits.max_payload_bytes,
+            ),
+            invoker_health=lambda: {
+                f"invoker{invoker}/{invoker}": health.text
+                for invoker, health in balancer.states.items()
+            },
+        )
+        await stack.enter_async_context(
+            served(
+                services,
+                listener,
+                drain_s=settings.http.drain_s,
+                end_waits=partial(inflight.expire, math.inf),
+            )
+        )
+        log.info("controller_is_ready", url=url_of(settings.http.host, listener))
+        await stop.wait()
+        log.info("controller_stops")
+
+
+async def _ensure_guest(subjects: SubjectStore, settings: Settings) -> None:
+    """Make the guest, if the settings want one and there is none."""
+    if settings.controller.guest_auth is None:
+        return
+    uuid, _, key = settings.controller.guest_auth.get_secret_value().partition(":")
+    if await subjects.identify(uuid, key) is not None:
+        return
+    try:
+        await subjects.create(Subject(GUEST), Namespace(GUEST), uuid, key)
+    except (Conflict, ValueError) as error:
+        why = "BRISK_CONTROLLER__GUEST_AUTH is not the key of the guest that is there."
+        raise UnusableSettings(why) from error
+
+
+def _heard(balancer: Sharding, message: Message) -> None:
+    assert isinstance(message, Ping), message
+    balancer.heard(message)
+
+
+async def _tick(balancer: Sharding) -> None:
+    while True:
+        await asyncio.sleep(TICK_S)
+        balancer.tick()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

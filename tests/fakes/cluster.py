@@ -1,0 +1,167 @@
+"""A small cluster as processes: one controller, invokers, and the double of CouchDB, on Kafka."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.api import Api
+from tests.fakes.embedded import GUEST_AUTH, ROOT
+
+READY_S = 30.0
+STOP_S = 20.0
+
+
+@dataclass(slots=True)
+class Member:
+    """One process of a cluster, which can be killed and started again as it was."""
+
+    command: list[str]
+    environment: dict[str, str]
+    url: str
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start it; its log goes on where it was."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=ROOT, env=self.environment, stderr=log
+            )
+
+    def kill(self) -> None:
+        """End it as a power cut would. Harmless when it has ended."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End it as an operator would; it must end well."""
+        assert self.process
+        self.process.terminate()
+        assert self.process.wait(STOP_S) == 0, self.log.read_text()[-2000:]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that answers at *url*."""
+
+    controller: Member
+    invokers: tuple[Member, ...]
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return self.controller.url
+
+    @property
+    def logs(self) -> list[Path]:
+        """What its processes say."""
+        return [member.log for member in (self.controller, *self.invokers)]
+
+    @property
+    def api(self) -> Api:
+        """A client of it, as the guest."""
+        return Api(self.url, GUEST_AUTH)
+
+
+@contextmanager
+def running_cluster(
+    folder: Path, *, invokers: int = 2, settings: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
+    """Start everything but Kafka, which has to be there; stop it cleanly after."""
+    prefix = f"t{secrets.token_hex(4)}_"
+    with ExitStack() as stack:
+        store = subprocess.Popen(
+            [sys.executable, "-m", "tests.couchfake", "--port", "0"],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        stack.callback(_end, store)
+        assert store.stdout
+        stack.enter_context(store.stdout)
+        shared = {
+            "BRISK_COUCHDB__URL": store.stdout.readline().strip(),
+            "BRISK_COUCHDB__PREFIX": prefix,
+            "BRISK_KAFKA__TOPIC_PREFIX": prefix,
+            "BRISK_CONTROLLER__GUEST_AUTH": GUEST_AUTH,
+            "BRISK_POOL__STEM_CELLS": "0",
+            **(settings or {}),
+        }
+        members: list[Member] = []
+        for name, part, number in [
+            ("controller", "controller", 0),
+            *((f"invoker{number}", "invoker", number) for number in range(invokers)),
+        ]:
+            url, port = _free()
+            own = {
+                "BRISK_DATA": str(folder / name),
+                "BRISK_HTTP__PORT": port,
+                f"BRISK_{part.upper()}__ID": str(number),
+            }
+            member = Member(
+                [sys.executable, "-m", part],
+                _environment(shared | own),
+                url,
+                folder / f"{name}.log",
+            )
+            stack.callback(member.kill)
+            member.start()
+            members.append(member)
+        cluster = Cluster(members[0], tuple(members[1:]))
+        wait_until(lambda: health(cluster) == ["up"] * invokers, cluster.logs)
+        yield cluster
+        for member in reversed(members):
+            member.stop()
+
+
+def health(cluster: Cluster) -> list[str]:
+    """Return the state of each invoker, as the controller sees it."""
+    return list((get(f"{cluster.url}/invokers") or {}).values())
+
+
+def wait_until(condition: Callable[[], bool], logs: Sequence[Path] = ()) -> None:
+    """Return when *condition* holds; within half a minute. Raises AssertionError with the logs."""
+    give_up_s = time.monotonic() + READY_S
+    while not condition():
+        if time.monotonic() > give_up_s:
+            raise AssertionError("\n".join(log.read_text()[-2000:] for log in logs))
+        time.sleep(0.05)
+
+
+def get(url: str) -> Any:
+    """Return the decoded answer of *url*; None while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return json.loads(error.read())
+    except OSError:
+        return None
+
+
+def _free() -> tuple[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    return f"http://127.0.0.1:{port}", str(port)
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("BRISK_")}  # noqa: TID251
+    return clean | dict(settings)
+
+
+def _end(process: "subprocess.Popen[Any]") -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
