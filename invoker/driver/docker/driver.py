@@ -23,7 +23,7 @@ from common.settings import DockerSettings, SandboxSettings
 from invoker.driver.channel import Channel
 from invoker.driver.docker import flags, report, syscall_profile
 from invoker.driver.docker.attach import Attachment
-from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused
+from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused, EngineUnreachable
 from invoker.driver.docker.flags import Image
 from invoker.driver.docker.images import Library, NoSuchImage
 from invoker.driver.docker.landing import Landing
@@ -162,6 +162,8 @@ class DockerDriver:
         async with self._pulling[spec.image]:  # at the same time once
             try:
                 return await self._foreign(spec.image)
+            except EngineUnreachable:  # no mistake of the developer
+                raise
             except (EngineFailed, TimeoutError) as error:
                 raise ImageNotPulled(spec.image) from error
 
