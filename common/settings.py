@@ -106,6 +106,8 @@ class DockerSettings(_Group):
 
     socket: Path = Path("/var/run/docker.sock")
     """Where the engine listens. It has to run on this host."""
+    images: str = "brisk"
+    """Where images of kinds are looked for, by their label; none below it is ever pulled."""
     network: str = "bridge"
     """The engine's network that containers join which may reach others."""
     pull: Literal["auto", "missing", "never"] = "auto"

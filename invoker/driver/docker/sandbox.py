@@ -110,7 +110,9 @@ class DockerSandbox:
         with contextlib.suppress(OSError):  # then the engine freezes, and tells of memory
             self._group = cgroup.of_process(pid)
         if self._has_server:
-            self._network = dialing.network_of(pid)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                # One that ended at once is dialled in vain, and its call says how it ended.
+                self._network = dialing.network_of(pid)
 
     async def dial(self) -> socket.socket:
         """Return a socket connected to the server in the container. Raises `OSError`."""
