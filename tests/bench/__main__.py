@@ -166,12 +166,13 @@ def bus_of_a_cluster() -> list[Line]:
         print(f"not measured: {reason}\n")
         return []
     lines = []
-    for at_once, calls in ((1, 50), (16, 400)):
+    # With one under way latency counts, with sixteen the work of our own that nobody waits for.
+    for at_once, calls, bound in ((1, 50, 1.5), (16, 400, 2)):
         ours, bare = bus.round_trips_ms(at_once, calls)
         p50, bare_p50 = statistics.median(ours), statistics.median(bare)
         lines.append(
             Line(f"bus round trip p50 ÷ bare aiokafka p50, {at_once} at once",
-                 f"{p50:.2f} ms ÷ {bare_p50:.2f} ms", p50 / bare_p50, 1.5)
+                 f"{p50:.2f} ms ÷ {bare_p50:.2f} ms", p50 / bare_p50, bound)
         )  # fmt: skip
     return lines
 

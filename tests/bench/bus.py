@@ -6,6 +6,7 @@ alternate.
 """
 
 import asyncio
+import secrets
 import statistics
 import tempfile
 import time
@@ -20,7 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from common.bus.kafka import KafkaBus
 from common.clock import SystemClock
-from common.ids import ActivationId, ControllerId, InvokerId
+from common.ids import RANDOM_BITS, ActivationId, ControllerId, InvokerId
 from common.message import topics
 from common.settings import KafkaSettings
 from tests.fakes import kafka
@@ -93,7 +94,7 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
         async def invoke() -> None:
             async for delivery in invoker.receive(INVOKER):
                 delivery.start()
-                number = int(delivery.message.transid)
+                number = int(delivery.message.transid, 16)
                 await invoker.send(CONTROLLER, a_completion(number), durable=False)
                 delivery.settle()
 
@@ -102,8 +103,9 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
                 delivery.settle()
                 waiting.pop(delivery.message.activation_id).set_result(None)
 
-        async def round_trip(number: int) -> None:
-            message = a_message(number, payload=PAYLOAD, transid=str(number))
+        async def round_trip(_: int) -> None:
+            number = secrets.randbits(RANDOM_BITS)  # as ids of real activations are
+            message = a_message(number, payload=PAYLOAD, transid=f"{number:x}")
             answer = waiting[message.activation_id] = loop.create_future()
             await controller.send(INVOKER, message, durable=False)
             await answer
