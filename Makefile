@@ -17,12 +17,14 @@ demo: install ## start the platform, run an action on it, show the record, stop
 serve: install ## start the platform and stay
 	@.venv/bin/brisk serve
 
-services: ## start what a cluster needs on this machine: a broker, a container engine
+services: ## start what a cluster needs on this machine: a broker, a database, a container engine
 	@deploy/dev/kafka start
+	@deploy/dev/couchdb start
 	@deploy/dev/docker start
 
 services-stop: ## end what `make services` started, with its data
 	@deploy/dev/kafka stop
+	@deploy/dev/couchdb stop
 	@deploy/dev/docker stop
 
 test: install-dev ## all tests that need nothing but this machine

@@ -115,6 +115,8 @@ class DockerSettings(_Group):
 
     socket: Path = Path("/var/run/docker.sock")
     """Where the engine listens. It has to run on this host."""
+    images: str = "brisk"
+    """Where images of kinds are looked for, by their label; none below it is ever pulled."""
     network: str = "bridge"
     """The engine's network that containers join which may reach others."""
     pull: Literal["auto", "missing", "never"] = "auto"
@@ -164,7 +166,7 @@ class KafkaSettings(_Group):
     max_message_bytes: int = Field(default=12 << 20, ge=1 << 16)
     """The largest message: a record with its result and logs must fit."""
     compression: Literal["none", "gzip", "lz4"] = "lz4"
-    """How batches are compressed."""
+    """How batches are compressed; small ones are sent as they are."""
     capacity: int = Field(default=10_000, ge=1)
     """Messages that may wait in a topic, or here for a broker; beyond that nothing is taken."""
     buffer_bytes: int = Field(default=64 << 20, ge=1 << 20)

@@ -29,6 +29,7 @@ from aiokafka.errors import (
     TopicAlreadyExistsError,
     for_code,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata
 
 from common.bus.offsets import Commit
@@ -39,6 +40,9 @@ from common.settings import KafkaSettings
 
 MAX_BATCH_BYTES: Final = 512 << 10
 """Half of what a broker takes by default; one larger message goes alone."""
+# One usual message shrinks little, and both ends and the broker would pay for it.
+_WORTH_COMPRESSING_BYTES: Final = 4 << 10
+_NOT_COMPRESSED: Final = 0
 _FETCH_BYTES: Final = 2 << 20
 _FETCH_WAIT_MS: Final = 500
 _HOUR_MS: Final = 3_600_000
@@ -178,7 +182,12 @@ class Broker:
         Raises `BusUnavailable` when nothing was handed over.
         """
         producer = await self._running_producer()
-        batch = producer.create_batch()
+        size_bytes = sum(len(record.value) for record in records)
+        batch = (
+            BatchBuilder(MAX_BATCH_BYTES, _NOT_COMPRESSED)
+            if size_bytes < _WORTH_COMPRESSING_BYTES
+            else producer.create_batch()
+        )
         count = 0
         for record in records:
             if batch.append(

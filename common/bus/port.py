@@ -2,7 +2,8 @@
 
 Delivery is at least once: a consumer tolerates repeats. A message that was sent with `durable`
 survives the death of every process; after a restart it is delivered again until it is settled, and
-the delivery says whether it had been started, so that nothing runs twice behind a user's back.
+the delivery says whether it had been started, so that nothing runs twice behind a user's back. What
+was sent without it may be lost with a process, or may come again: nobody was promised either.
 """
 
 from collections.abc import AsyncIterator, Callable

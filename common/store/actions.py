@@ -1,6 +1,7 @@
 """Actions, read through a cache that never makes a warm call wait.
 
-A document is cached under its id, for a few seconds only, because another process may write it.
+A document is cached under its id, for a few seconds only, because another process may write it;
+who follows a feed of changes may cache for longer, and still learns of each within milliseconds.
 Whoever misses, loads; whoever misses at the same time waits for that one load. A load that was
 overtaken by a write is handed to those who wait for it, but not kept: else an old revision would
 outlive the new one in the cache.
@@ -12,6 +13,7 @@ that names it. It is not cached here: an invoker reads it once per sandbox.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ from common.entity.action_document import (
 from common.entity.names import QualifiedName
 from common.errors import WrongCollection
 from common.ids import DocId, Namespace, Rev
-from common.store.port import BlobStore, Corrupted, Doc, DocStore
+from common.store.port import BlobStore, Corrupted, Doc, DocStore, Gap, InvalidationBus
 
 CACHED_ACTIONS: Final = 4096
 """At most 64 MB of inline code."""
@@ -148,6 +150,22 @@ class ActionStore:
     def forget(self, name: QualifiedName) -> None:
         """Read *name* anew at the next `get`: somebody else is known to have changed it."""
         self._forget(name.doc_id)
+
+    async def follow(self, changes: InvalidationBus) -> None:
+        """Forget what others change, as they change it, until cancelled; for a task of the root."""
+        async with aclosing(changes.subscribe()) as told:
+            async for change in told:
+                if isinstance(change, Gap):
+                    # Loads under way, too: they may have read what was old already.
+                    self._cache.clear()
+                    self._loads.clear()
+                else:
+                    self._forget_other(change.doc_id, change.rev)
+
+    def _forget_other(self, doc_id: DocId, rev: Rev) -> None:
+        cached = self._cache.get(doc_id)
+        if cached is None or cached.action.rev != rev:
+            self._forget(doc_id)
 
     async def _lead(self, doc_id: DocId) -> Action:
         """Load for all who ask meanwhile; they see the same outcome, but not a cancellation."""

@@ -261,6 +261,8 @@ class CouchActivationStore:
             ids = {doc_id_of(entry): entry for entry in by_day[day]}
             present: Collection[str] = ()
             if day in stored:  # else none of it was stored when we looked at what is pending
+                # The index is brought up to date while bulks go on; that may take long.
+                await self._shards.usage(day, wanted.namespace, 0, 0)
                 async with self._quiet():
                     found, present = await self._settled(day, list(ids), ask)
                 rows += found

@@ -13,9 +13,11 @@ sent for thirty seconds: CouchDB locks a name after five, for every process behi
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -39,6 +41,7 @@ from common.store.port import StoreUnavailable
 
 READERS: Final = 16
 DEGRADED_AFTER_S: Final = 5.0
+_AT_ONCE_BYTES: Final = 1 << 18
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -186,12 +189,17 @@ class CouchHttp:
 
     def _session(self, connections: int) -> aiohttp.ClientSession:
         settings = self._settings
-        auth = None
+        headers = {}
         if settings.user is not None and settings.password is not None:
-            auth = aiohttp.BasicAuth(settings.user, settings.password.get_secret_value())
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections), auth=auth, read_bufsize=1 << 18
+            pair = f"{settings.user}:{settings.password.get_secret_value()}".encode()
+            headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections), headers=headers, read_bufsize=1 << 18
         )
+        # Else it sends a PUT or DELETE again by itself when a connection breaks, and says nothing:
+        # a write would meet its own first try as somebody else's. There is no public switch.
+        session._retry_connection = False
+        return session
 
     async def _send(
         self,
@@ -217,7 +225,11 @@ class CouchHttp:
         timeout = aiohttp.ClientTimeout(total=asked.total_s, sock_connect=self._settings.connect_s)
         try:
             async with session.request(
-                asked.method, asked.url, data=asked.body, headers=asked.headers, timeout=timeout
+                asked.method,
+                asked.url,
+                data=_sendable(asked.body),
+                headers=asked.headers,
+                timeout=timeout,
             ) as response:
                 # Whole, also of an error: else the connection cannot be used again.
                 content = await response.read()
@@ -248,6 +260,11 @@ class CouchHttp:
             pairs = (f"{name}={quote(value, safe='')}" for name, value in query.items())
             text += "?" + "&".join(pairs)
         return URL(text, encoded=True)
+
+
+def _sendable(body: bytes | None) -> bytes | BytesIO | None:
+    # A long body at once would hold up everybody; a file is sent piece by piece.
+    return BytesIO(body) if body is not None and len(body) > _AT_ONCE_BYTES else body
 
 
 def _away(error: Exception) -> StoreUnavailable:

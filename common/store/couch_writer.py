@@ -181,6 +181,9 @@ class BulkWriter:
                 if isinstance(error, DatabaseMissing):
                     self._shards.forget(wires[0].entry.day)
                 self._failed(wires, error)
+            except Exception as error:  # a mistake of ours must not end the writing of the rest
+                _log.exception("bulk_failed_oddly")
+                self._failed(wires, StoreError(f"A bulk was not written: {error!r}"))
             else:
                 self._settled(again)
 

@@ -95,12 +95,14 @@ class Answer:
     status: as in HTTP; 200 is success.
     body: at most the limit that was asked for; *size* is what it would have been, in bytes.
     memory_exhausted: the runtime says that the code ran out of memory.
+    extra_ns: how long the log was waited for after the answer had come; nobody pays for that.
     """
 
     status: int
     body: bytes
     size: int
     memory_exhausted: bool = False
+    extra_ns: int = field(default=0, compare=False)
 
     @property
     def is_truncated(self) -> bool:
@@ -118,10 +120,12 @@ class Died:
     """The sandbox ended, or broke the protocol, before it answered.
 
     how: for the operator's log: `exit 1`, `signal 9`, `broken frame`.
+    extra_ns: how long it took to find that out; nobody pays for that.
     """
 
     how: str
     memory_exhausted: bool = False
+    extra_ns: int = field(default=0, compare=False)
 
 
 Reply: TypeAlias = Answer | Expired | Died

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from common.clock import Clock
 from common.entity.activation import Response
 from invoker import outcome
-from invoker.driver.port import Operation, Reply, Sandbox
+from invoker.driver.port import Expired, Operation, Reply, Sandbox
 from invoker.job import Job
 from invoker.logs.lines import LogLines
 from invoker.pool.container import State
@@ -81,5 +81,7 @@ class Proxy:
             logs=logs,
         )
         elapsed_ns = self._clock.elapsed_ns() - start_ns
+        if not isinstance(reply, Expired):
+            elapsed_ns -= reply.extra_ns
         late = outcome.is_late(reply, elapsed_ns=elapsed_ns, timeout_ms=timeout_ms)
         return _Phase(start_ms, elapsed_ns, reply, late)

@@ -173,6 +173,7 @@ def bus_of_a_cluster() -> list[Measured]:
         print(f"not measured: {reason}\n")
         return []
     lines = []
+    # With one under way latency counts, with sixteen the work of our own that nobody waits for.
     for promise, at_once, calls in ((Promise.BUS, 1, 50), (Promise.BUSY_BUS, 16, 400)):
         ours, bare = bus.round_trips_ms(at_once, calls)
         p50, bare_p50 = statistics.median(ours), statistics.median(bare)

@@ -6,6 +6,7 @@ alternate.
 """
 
 import asyncio
+import secrets
 import statistics
 import tempfile
 import time
@@ -20,7 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from common.bus.kafka import KafkaBus
 from common.clock import SystemClock
-from common.ids import ActivationId, ControllerId, InvokerId
+from common.ids import RANDOM_BITS, ActivationId, ControllerId, InvokerId
 from common.message import encoding, topics
 from common.message.activation import ActivationMessage
 from common.settings import KafkaSettings
@@ -95,7 +96,7 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
             async for delivery in invoker.receive(INVOKER):
                 delivery.start()
                 assert isinstance(delivery.message, ActivationMessage)
-                number = int(delivery.message.transid)
+                number = int(delivery.message.transid, 16)
                 await invoker.send(CONTROLLER, a_completion(number), durable=False)
                 delivery.settle()
 
@@ -104,8 +105,9 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
                 delivery.settle()
                 waiting.pop(ActivationId(encoding.key(delivery.message))).set_result(None)
 
-        async def round_trip(number: int) -> None:
-            message = a_message(number, payload=PAYLOAD, transid=str(number))
+        async def round_trip(_: int) -> None:
+            number = secrets.randbits(RANDOM_BITS)  # as ids of real activations are
+            message = a_message(number, payload=PAYLOAD, transid=f"{number:x}")
             answer = waiting[message.activation_id] = loop.create_future()
             await controller.send(INVOKER, message, durable=False)
             await answer

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,18 +85,27 @@ async def containers(tmp_path: Path) -> AsyncIterator[Containers]:
         await driver.close()
 
 
+Images = Callable[[list[str], dict[str, str]], str]
+"""Makes an image that starts *command* and carries *labels*; returns its reference."""
+
+
 @pytest.fixture
-def broken_image() -> Iterator[str]:
-    """Make an image whose program is not there."""
+def new_image() -> Iterator[Images]:
     client = docker.DockerClient(base_url=f"unix://{engine.socket()}", timeout=20)
     container = client.containers.create(STRANGER)
-    reference = f"brisk/broken:{os.getpid()}"
+    made: list[str] = []
+
+    def new_image(command: list[str], labels: dict[str, str]) -> str:
+        made.append(f"somebody/test-{os.getpid()}:{len(made)}")
+        container.commit(*made[-1].split(":"), conf={"Cmd": command, "Labels": labels})
+        return made[-1]
+
     try:
-        container.commit(*reference.split(":"), conf={"Cmd": ["/nowhere"], "Labels": {}})
-        yield reference
+        yield new_image
     finally:
         container.remove(force=True)
-        client.images.remove(reference, force=True)
+        for reference in made:
+            client.images.remove(reference, force=True)
         client.close()
 
 
@@ -182,12 +191,33 @@ async def test_an_image_that_is_nowhere_is_the_developers_mistake(containers: Co
 
 
 async def test_an_image_without_its_program_is_the_developers_mistake(
-    containers: Containers, broken_image: str
+    containers: Containers, new_image: Images
 ) -> None:
+    broken_image = new_image(["/nowhere"], {})
     with pytest.raises(ImageNotExecutable) as caught:
         await containers.sandbox(broken_image)
 
     assert str(caught.value) == f"executable file not found in image {broken_image}"
+
+
+async def test_an_image_that_ends_at_once_says_how(
+    containers: Containers, new_image: Images
+) -> None:
+    sandbox = await containers.sandbox(new_image(["sh", "-c", "exit 9"], {}))
+
+    assert await containers.call(sandbox, "init", {}) == Died("exit 9")
+
+
+async def test_a_label_alone_makes_no_image_of_a_kind(tmp_path: Path, new_image: Images) -> None:
+    """An action may bring an image that says of itself whatever it likes."""
+    new_image(["true"], {"brisk.kind": "python:3.13", "brisk.faces": "frames"})
+    settings = DockerSettings(socket=engine.socket())
+    kinds = {"python:3.13": "nobody/nothing:1", NODE: "nobody/nothing:1"}
+    driver = DockerDriver(settings, SandboxSettings(), kinds, tmp_path / "state")
+    try:
+        assert dict((await driver.probe()).kinds) == {NODE: "brisk/nodejs:18"}
+    finally:
+        await driver.close()
 
 
 async def test_node_speaks_frames_from_its_image(containers: Containers) -> None:

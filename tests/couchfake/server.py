@@ -1,13 +1,15 @@
 """The HTTP side of the double: routes, answers, and faults where the script says so."""
 
 import asyncio
+import base64
+import contextlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from tests.couchfake import query
 from tests.couchfake.database import MAX_DOCUMENT_BYTES, Database, Entry, Failure
@@ -32,8 +34,10 @@ class CouchFake:
         self._wrong_passwords = 0
         self._max_document_bytes = max_document_bytes
         self._runner: web.AppRunner | None = None
+        self._stopping = asyncio.Event()
 
     async def start(self, port: int = 0) -> None:
+        self._stopping.clear()
         app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -45,6 +49,9 @@ class CouchFake:
 
     async def stop(self) -> None:
         """Stop answering; what is stored stays for another `start`."""
+        self._stopping.set()
+        for db in self.databases.values():
+            await _tell(db)
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -73,7 +80,7 @@ class CouchFake:
             case "status":
                 raise Failure(fault.status, fault.error, fault.reason)
             case "delay":
-                await asyncio.sleep(fault.seconds)
+                await self._pause(fault.seconds)
                 return await self._answer(request, parts)
             case "row":
                 return await self._answer(request, parts, fault=fault)
@@ -81,7 +88,7 @@ class CouchFake:
                 await self._answer(request, parts)
             case "hang_after":
                 await self._answer(request, parts)
-                await asyncio.sleep(fault.seconds)
+                await self._pause(fault.seconds)
             case "half_bulk":
                 await self._answer(request, parts, fault=fault)
             case "reset_before":
@@ -89,6 +96,10 @@ class CouchFake:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _control(self, request: web.Request) -> web.Response:
         if request.method == "POST":
@@ -102,11 +113,11 @@ class CouchFake:
     def _authenticate(self, request: web.Request) -> None:
         if self._auth is None:
             return
-        header = request.headers.get("Authorization")
-        offered = BasicAuth.decode(header) if header else None
+        offered = request.headers.get("Authorization")
+        right = "Basic " + base64.b64encode(":".join(self._auth).encode()).decode()
         if self._wrong_passwords >= 5:
             raise Failure(403, "forbidden", LOCKED)
-        if offered is None or (offered.login, offered.password) != self._auth:
+        if offered != right:
             self._wrong_passwords += offered is not None
             raise WRONG
 
@@ -251,7 +262,7 @@ class CouchFake:
             return await self._continuous(request, db, since)
         if asked.get("feed") == "longpoll" and db.seq <= since:
             wait_s = int(asked.get("timeout", "60000")) / 1000
-            await _more(db, since, wait_s)
+            await self._more(db, since, wait_s)
         rows = _since(db, since)
         return _json({"results": rows, "last_seq": _seq(db.seq), "pending": 0})
 
@@ -261,15 +272,26 @@ class CouchFake:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         heartbeat_s = int(request.query.get("heartbeat", "60000")) / 1000
-        while not db.dropped:
+        while not (db.dropped or self._stopping.is_set()):
             rows, since = _since(db, since), db.seq
             for row in rows:
                 await response.write(json.dumps(row).encode() + b"\n")
-            if not await _more(db, since, heartbeat_s):
+            if not await self._more(db, since, heartbeat_s):
                 await response.write(b"\n")
         last = json.dumps({"last_seq": _seq(since), "pending": 0}).encode()
         await response.write(last + b"\n")
         return response
+
+    async def _more(self, db: Database, since: int, wait_s: float) -> bool:
+        """Wait for a change behind *since*; False when there was none in time."""
+        try:
+            async with asyncio.timeout(wait_s), db.changed:
+                await db.changed.wait_for(
+                    lambda: db.seq > since or db.dropped or self._stopping.is_set()
+                )
+        except TimeoutError:
+            return False
+        return True
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
@@ -299,13 +321,3 @@ def _since(db: Database, since: int) -> list[dict[str, Any]]:
 async def _tell(db: Database) -> None:
     async with db.changed:
         db.changed.notify_all()
-
-
-async def _more(db: Database, since: int, wait_s: float) -> bool:
-    """Wait for a change behind *since*; False when there was none in time."""
-    try:
-        async with asyncio.timeout(wait_s), db.changed:
-            await db.changed.wait_for(lambda: db.seq > since or db.dropped)
-    except TimeoutError:
-        return False
-    return True

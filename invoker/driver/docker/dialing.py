@@ -36,9 +36,14 @@ async def dial(network: int, port: int) -> socket.socket:
     Raises `OSError`.
     """
     made: Future[socket.socket] = Future()
+    own = os.dup(network)  # *network* may be closed meanwhile
     # A thread of its own, which ends where it went: nobody has to find the way back.
-    threading.Thread(target=_make, args=(network, made), name="brisk-dial", daemon=True).start()
-    near = await asyncio.shield(asyncio.wrap_future(made))
+    threading.Thread(target=_make, args=(own, made), name="brisk-dial", daemon=True).start()
+    try:
+        near = await asyncio.shield(asyncio.wrap_future(made))
+    except asyncio.CancelledError:
+        made.add_done_callback(_close)
+        raise
     try:
         await asyncio.get_running_loop().sock_connect(near, ("127.0.0.1", port))
     except BaseException:
@@ -58,3 +63,10 @@ def _make(network: int, made: Future[socket.socket]) -> None:
         made.set_exception(error)
     else:
         made.set_result(near)
+    finally:
+        os.close(network)
+
+
+def _close(made: Future[socket.socket]) -> None:
+    if made.exception() is None:
+        made.result().close()

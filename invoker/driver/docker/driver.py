@@ -23,7 +23,7 @@ from common.settings import DockerSettings, SandboxSettings
 from invoker.driver.channel import Channel
 from invoker.driver.docker import flags, report, syscall_profile
 from invoker.driver.docker.attach import Attachment
-from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused
+from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused, EngineUnreachable
 from invoker.driver.docker.flags import Image
 from invoker.driver.docker.images import Library, NoSuchImage
 from invoker.driver.docker.landing import Landing
@@ -94,7 +94,7 @@ class DockerDriver:
     async def probe(self) -> DriverReport:
         """Find out what the engine can do and which kinds it has images for."""
         try:
-            facts = await self._library.examine()
+            facts = await self._library.examine(self._settings.images)
             self._images = {
                 kind: facts.images[kind] for kind in self._kinds if kind in facts.images
             }
@@ -143,8 +143,9 @@ class DockerDriver:
             return
         self._is_closed = True
         while self._begun or self._sandboxes:
-            await asyncio.gather(*self._begun, return_exceptions=True)
             await asyncio.gather(*(each.destroy() for each in list(self._sandboxes)))
+            if self._begun:
+                await asyncio.wait(self._begun, return_when=asyncio.FIRST_COMPLETED)
         await self._engine.close()
         self._library.close()
         self._threads.shutdown(wait=False)
@@ -159,19 +160,29 @@ class DockerDriver:
                 return self._images[spec.kind]
             except KeyError:
                 raise EngineFailed(f"the engine has no image for {spec.kind}") from None
-        async with self._pulling[spec.image]:  # at the same time once
-            try:
+        pulling = self._pulling[spec.image]
+        try:
+            async with pulling:  # at the same time once
                 return await self._foreign(spec.image)
-            except (EngineFailed, TimeoutError) as error:
-                raise ImageNotPulled(spec.image) from error
+        except EngineUnreachable:  # no mistake of the developer
+            raise
+        except (EngineFailed, TimeoutError) as error:
+            raise ImageNotPulled(spec.image) from error
+        finally:
+            if not pulling.locked():
+                self._pulling.pop(spec.image, None)
 
     async def _foreign(self, reference: str) -> Image:
-        if self._settings.pull == "auto" and flags.always_pulls(reference):
+        # An action must not fetch what would then be taken for the image of a kind.
+        may_pull = self._settings.pull != "never" and not reference.startswith(
+            f"{self._settings.images}/"
+        )
+        if may_pull and self._settings.pull == "auto" and flags.always_pulls(reference):
             await self._library.pull(reference)
         try:
             image = await self._library.find(reference)
         except NoSuchImage:
-            if self._settings.pull == "never":
+            if not may_pull:
                 raise
             await self._library.pull(reference)
             image = await self._library.find(reference)
@@ -274,8 +285,14 @@ class DockerDriver:
         """Start what outlives a cancellation of who asked for it; `close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._begun.add(task)
-        task.add_done_callback(self._begun.discard)
+        task.add_done_callback(self._on_done)
         return task
+
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Who asked for it has it too, unless they have left.
+            _log.debug("docker_work_failed", why=str(error))
 
     def _clean_up(self, sandbox: DockerSandbox) -> None:
         self._sandboxes.discard(sandbox)

@@ -56,9 +56,12 @@ class Library:
         self._clients = threading.local()
         self._opened: list[docker.DockerClient] = []
 
-    async def examine(self) -> Facts:
-        """Return what is there. Raises `EngineFailed`."""
-        return await self._run(self._examine)
+    async def examine(self, prefix: str) -> Facts:
+        """Return what is there; images only below *prefix*. Raises `EngineFailed`.
+
+        A label alone proves nothing: the image of an action may carry the same.
+        """
+        return await self._run(lambda client: _examined(client, f"{prefix}/"))
 
     async def find(self, reference: str) -> Image:
         """Return the image *reference*. Raises `NoSuchImage`, `EngineFailed`."""
@@ -99,20 +102,22 @@ class Library:
                 self._opened.append(client)
             return work(client)
 
-    def _examine(self, client: docker.DockerClient) -> Facts:
-        told = client.info()
-        found = client.images.list(filters={"label": flags.KIND_LABEL})
-        return Facts(
-            version=str(told.get("ServerVersion")),
-            has_swap_limit=bool(told.get("SwapLimit")),
-            has_pids_limit=bool(told.get("PidsLimit", True)),
-            has_seccomp=any("seccomp" in each for each in told.get("SecurityOptions") or ()),
-            images={
-                each.labels[flags.KIND_LABEL]: _known(each, each.tags[0])
-                for each in found
-                if each.tags
-            },
-        )
+
+def _examined(client: docker.DockerClient, prefix: str) -> Facts:
+    told = client.info()
+    found = client.images.list(filters={"label": flags.KIND_LABEL})
+    return Facts(
+        version=str(told.get("ServerVersion")),
+        has_swap_limit=bool(told.get("SwapLimit")),
+        has_pids_limit=bool(told.get("PidsLimit", True)),
+        has_seccomp=any("seccomp" in each for each in told.get("SecurityOptions") or ()),
+        images={
+            image.labels[flags.KIND_LABEL]: _known(image, tag)
+            for image in found
+            for tag in image.tags
+            if tag.startswith(prefix)
+        },
+    )
 
 
 def _knock(path: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from common.ids import ContainerId
@@ -109,7 +110,9 @@ class DockerSandbox:
         with contextlib.suppress(OSError):  # then the engine freezes, and tells of memory
             self._group = cgroup.of_process(pid)
         if self._has_server:
-            self._network = dialing.network_of(pid)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                # One that ended at once is dialled in vain, and its call says how it ended.
+                self._network = dialing.network_of(pid)
 
     async def dial(self) -> socket.socket:
         """Return a socket connected to the server in the container. Raises `OSError`."""
@@ -139,7 +142,9 @@ class DockerSandbox:
         )
         match reply:
             case Died(how):
-                return await self.explain(how)
+                ended_ns = time.monotonic_ns()
+                died = await self.explain(how)
+                return replace(died, extra_ns=time.monotonic_ns() - ended_ns)
             case Expired() if await self._in_group(cgroup.Group.has_killed_for_memory):
                 # A child was killed for it, and the runtime waits for that child.
                 return Died("stuck after a process was killed for memory", memory_exhausted=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Final
 
 from invoker.driver.channel import Channel
@@ -93,6 +94,7 @@ class HttpVoice:
             reply = await self._http.call(
                 operation, payload, timeout_s=timeout_s, answer_limit_bytes=answer_limit_bytes
             )
+            answered_ns = time.monotonic_ns()
             is_marked = operation == "run" and self._is_sentinelled
             if not (is_marked and isinstance(reply, Answer) and reply.status == _OK):
                 await asyncio.sleep(SETTLE_S)
@@ -102,6 +104,8 @@ class HttpVoice:
                     # Its end may yet come, inside the log of another activation.
                     self._log_lost.set_result("the end of a log did not come")
             log.finish()
+            if isinstance(reply, Answer):
+                return replace(reply, extra_ns=time.monotonic_ns() - answered_ns)
             return reply
         finally:
             self._output.take = self._hold if operation == "init" else _drop

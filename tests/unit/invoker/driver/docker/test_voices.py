@@ -131,3 +131,12 @@ async def test_what_is_held_between_is_bounded(monkeypatch: pytest.MonkeyPatch) 
         script.take(Stream.STDOUT, b"1234")
 
     assert (await run(speaker)).of[Stream.STDOUT] == b"1234123412"
+
+
+async def test_nobody_pays_for_the_wait_for_a_log() -> None:
+    speaker = voice(Script(OK, *MARKS, later=True))
+
+    reply = await speaker.call("run", b"", timeout_s=1, answer_limit_bytes=10, logs=Text())
+
+    assert isinstance(reply, Answer)
+    assert reply.extra_ns >= 15_000_000
