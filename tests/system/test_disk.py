@@ -28,6 +28,8 @@ CORRUPTED = "Resource is corrupted and cannot be read."
 PRINTS = "def main(a):\n print('x' * 9000)\n return {'done': True}"
 SOON = {"BRISK_LIMITS__BLOCKING_WAIT_MS": "1000", "BRISK_HTTP__DRAIN_S": "1"}
 PENDING = "brisk_store_pending_records"
+BUSY = 'brisk_pool_sandboxes{state="busy"}'
+PROMISED = "brisk_bus_journal_pending_messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +187,26 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a platform that was killed with calls in its journal."""
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of a platform that was killed with calls in its journal.
+
+    Afterwards it starts again, finds what was promised, and tidies up what the kill left.
+    """
     data: Path = tmp_path_factory.mktemp("killed") / "data"
     process = start(data, settings={"BRISK_POOL__MEMORY_MB": "256"})
     try:
         api = Api(wait_ready(process), GUEST_AUTH)
         api.put_action("sleeps", "import time\ndef main(a): time.sleep(30)")
         assert [api.call("POST", "actions/sleeps").status for _ in range(3)] == [202] * 3
+        wait_until(lambda: api.metric(BUSY) == 1, "none of them has begun")
     finally:
         process.kill()
         process.communicate()
-    return data
+    yield data
+    with running_platform(data.parent, settings={"BRISK_HTTP__DRAIN_S": "0"}) as platform:
+        api = Api(platform.url, platform.auth)
+        wait_until(lambda: len(ids(api)) == 1, "what had begun has no record")
+        assert api.metric(PROMISED) == 2
 
 
 def damage(file: Path, whole: bytes) -> bytes:
