@@ -26,6 +26,7 @@ COUNTS = {
     "port", "pids", "stem_cells", "sequence_length", "min_concurrency", "max_concurrency",
     "concurrent_invocations", "max_waiting", "max_starts", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
+    "id", "count",
 }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ async def test_who_waits_is_told_in_time_that_the_database_is_away(
 ) -> None:
     await fake.stop()
 
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(6):
         for ask in (stores.entities.get(DOC), stores.entities.create(DOC, BODY),
                     stores.blobs.put(b"code")):  # fmt: skip
             with pytest.raises(StoreUnavailable):
