@@ -55,7 +55,7 @@ async def test_a_bulk_without_an_answer_is_sent_again_and_counts_once(
     fake.script.add(**fault)
 
     put(stores, 100)
-    await until(lambda: stores.fault is not None)
+    await until(lambda: fake.script.faults[0].times == 0)
     assert await stores.activations.count(ALL) == 100, "in between, too"
     await written(stores)
 
