@@ -11,8 +11,8 @@ install: ## make .venv with brisk and wsk in it, nothing but what runs
 install-dev: ## the same, and the tools for test and check
 	@.ci/install requirements-dev.lock
 
-demo: install ## start the platform, run an action on it, show the record, stop
-	@.venv/bin/python deploy/demo.py
+demo: install ## start the platform, run actions, show logs and bill, stop; CLUSTER=1: on Kafka
+	@CLUSTER=$(CLUSTER) .venv/bin/python -m deploy.demo
 
 serve: install ## start the platform and stay
 	@.venv/bin/brisk serve

@@ -153,7 +153,7 @@ class KafkaSettings(_Group):
     """How user and password are proven, where `security` begins with SASL."""
     user: str | None = None
     """Who connects, where `security` begins with SASL."""
-    password: str | None = None
+    password: SecretStr | None = None
     """The password of `user`."""
     topic_prefix: str = ""
     """Put before the name of every topic and group, where installations share a broker."""

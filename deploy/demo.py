@@ -3,6 +3,7 @@
 Run by `make demo`. It starts the embedded platform on a free port with a folder of its own, types
 the commands that a user would type, prints what they print, checks that each said what it should,
 and stops what it started. The first thing that is not as it should be ends it with exit code 1.
+`make demo CLUSTER=1` does the same on Kafka and a document store, in processes of their own.
 """
 
 import io
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from deploy.local_cluster import DidNotStart, cluster
 
 COMMANDS = Path(sys.executable).parent
 READY_S = 20
@@ -209,6 +212,7 @@ def account(demo: Demo) -> None:
 @contextmanager
 def platform(demo: Demo) -> Iterator[None]:
     """Have the embedded platform run while inside."""
+    demo.say("Start the embedded platform: one process, nothing else to install")
     data = demo.folder / "data"
     print(f"$ brisk serve --port 0 --data {data}", flush=True)
     serving = subprocess.Popen(
@@ -241,17 +245,26 @@ def platform(demo: Demo) -> Iterator[None]:
         serving.stdout.close()
 
 
+@contextmanager
+def clustered(demo: Demo) -> Iterator[None]:
+    """Have a cluster run while inside."""
+    demo.say("Start a cluster: a broker, a document store, one controller and two invokers")
+    with cluster(demo.folder, Path(demo.environment["WSK_CONFIG_FILE"])):
+        yield
+        demo.say("Stop")
+    print("stopped cleanly")
+
+
 def main() -> int:
     """Play the demo; return the exit code."""
     with tempfile.TemporaryDirectory(prefix="brisk-demo-") as folder:
         demo = Demo(Path(folder))
         try:
-            demo.say("Start the embedded platform: one process, nothing else to install")
-            with platform(demo):
+            with clustered(demo) if os.getenv("CLUSTER") == "1" else platform(demo):
                 run_and_look(demo)
                 break_and_look(demo)
                 account(demo)
-        except (NotAsItShouldBe, subprocess.SubprocessError, OSError) as error:
+        except (NotAsItShouldBe, DidNotStart, subprocess.SubprocessError, OSError) as error:
             print(f"\nThe demo failed: {error}", file=sys.stderr)
             return 1
     demo.say("That was Brisk: the real platform, the real commands")

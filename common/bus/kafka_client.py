@@ -349,7 +349,7 @@ class Broker:
             ),
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.user,
-            "sasl_plain_password": settings.password,
+            "sasl_plain_password": settings.password and settings.password.get_secret_value(),
             "request_timeout_ms": round(settings.request_timeout_s * 1000),
             "retry_backoff_ms": 100,
         }

@@ -1,0 +1,119 @@
+"""A cluster on this machine, for a while: broker, document store, one controller, two invokers.
+
+Broker and store come from deploy/dev with ports and folders of their own, so that none that is
+there already is touched. Everything has its data below one folder, and ends with the context.
+"""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+INVOKERS = 2
+FETCH_S = 900
+"""Bound of a service's start: the first one downloads it."""
+READY_S = 60
+STOP_S = 30
+
+
+class DidNotStart(Exception):
+    """A part of the cluster did not start, or did not end well."""
+
+
+@contextmanager
+def cluster(folder: Path, properties: Path) -> Iterator[str]:
+    """Have a cluster run while inside, and give its API's URL.
+
+    *properties* is written for the command line: where the API is, and the key of its guest.
+    Raises `DidNotStart`.
+    """
+    auth = f"{uuid.uuid4()}:{secrets.token_hex(32)}"
+    with ExitStack() as stack:
+        shared = {
+            "BRISK_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{_service(stack, folder, 'kafka')}",
+            "BRISK_COUCHDB__URL": f"http://127.0.0.1:{_service(stack, folder, 'couchdb')}",
+            "BRISK_CONTROLLER__GUEST_AUTH": auth,
+        }
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}"
+        stack.enter_context(_process(folder, "controller", 0, port, shared))
+        shared["BRISK_INVOKER__API_HOST"] = url
+        for number in range(INVOKERS):
+            stack.enter_context(_process(folder, "invoker", number, _free_port(), shared))
+        _wait_until_up(url)
+        properties.touch(mode=0o600)
+        properties.write_text(f"APIHOST={url}\nAUTH={auth}\n")
+        print(f"One controller and {INVOKERS} invokers are ready: {url}", flush=True)
+        yield url
+
+
+def _service(stack: ExitStack, folder: Path, name: str) -> int:
+    """Start one of deploy/dev on a port of its own; return the port."""
+    port, script = _free_port(), ROOT / "deploy" / "dev" / name
+    own = {f"{name.upper()}_PORT": str(port), f"{name.upper()}_HOME": str(folder / name)}
+    environment = os.environ | own
+    print(f"$ deploy/dev/{name} start", flush=True)
+    run = partial(subprocess.run, env=environment, check=False)
+    stack.callback(run, [script, "stop"], timeout=STOP_S)
+    if run([script, "start"], timeout=FETCH_S).returncode != 0:
+        raise DidNotStart(f"{name} did not start")
+    return port
+
+
+@contextmanager
+def _process(
+    folder: Path, part: str, number: int, port: int, shared: Mapping[str, str]
+) -> Iterator[None]:
+    """Have one process of ours run; its log is shown if it does not end well."""
+    own = {
+        "BRISK_DATA": str(folder / f"{part}{number}"),
+        "BRISK_HTTP__PORT": str(port),
+        f"BRISK_{part.upper()}__ID": str(number),
+    }
+    path = folder / f"{part}{number}.log"
+    print(f"$ python -m {part}    # {part} {number}", flush=True)
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", part], cwd=ROOT, env=os.environ | shared | own, stderr=log
+        )
+    try:
+        yield
+        process.terminate()
+        if process.wait(STOP_S) != 0:
+            raise DidNotStart(f"{part}{number} stopped with exit code {process.returncode}")
+    except BaseException:
+        print(path.read_text(errors="replace")[-2000:], file=sys.stderr)
+        raise
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(url: str) -> None:
+    """Return when the controller has heard of all invokers."""
+    give_up_s = time.monotonic() + READY_S
+    while time.monotonic() < give_up_s:
+        try:
+            with urllib.request.urlopen(f"{url}/invokers", timeout=5) as answer:
+                if list(json.load(answer).values()) == ["up"] * INVOKERS:
+                    return
+        except OSError:  # includes HTTP errors: it is not there yet
+            pass
+        time.sleep(0.1)
+    raise DidNotStart(f"the controller and its invokers were not up after {READY_S} s")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
