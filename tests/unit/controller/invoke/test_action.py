@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from common.bus.memory import MemoryBus
-from common.bus.port import BusUnavailable
+from common.bus.port import BusUnavailable, Message
 from common.clock import SystemClock
 from common.codec import decode
 from common.entity.action import Action, Parameter
@@ -16,6 +16,7 @@ from common.errors import ArgumentsTooBig
 from common.ids import ControllerId, InvokerId, Namespace, Subject, TransId
 from common.message import topics
 from common.message.activation import ActivationMessage
+from common.message.topics import Topic
 from controller.balance.inflight import InFlight
 from controller.balance.port import NoCapacity
 from controller.balance.single import SingleInvoker
@@ -37,14 +38,27 @@ NO_KEY = {"provide-api-key": False}
 
 class Keys:
     async def api_key(self, uuid: str) -> str:
+        await asyncio.sleep(0)
         return f"{uuid}:secret"
+
+
+class HesitantBus(MemoryBus):
+    """Gives way once before each thing that it is asked for, as a bus over a network does."""
+
+    async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
+        await asyncio.sleep(0)
+        await super().send(topic, message, durable=durable)
+
+    async def secure(self, message: ActivationMessage) -> None:
+        await asyncio.sleep(0)
+        await super().secure(message)
 
 
 class Controller:
     """The controller's side of an invocation, with a bus that nobody listens to."""
 
     def __init__(self, capacity: int = 10) -> None:
-        self.bus = MemoryBus(None, capacity=capacity)
+        self.bus = HesitantBus(None, capacity=capacity)
         self.inflight = InFlight()
         self.is_healthy = True
         self.invoker = ActionInvoker(
@@ -138,6 +152,25 @@ async def test_a_cancelled_wait_does_not_cancel_the_activation() -> None:
     call.cancel()
     await asyncio.wait([call])
     assert controller.inflight.complete(message.activation_id, ended(message))
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_call_cancelled_at_any_turn_leaves_under_way_what_was_sent(
+    *, blocking: bool
+) -> None:
+    reached = set()
+    for turns in range(10):
+        controller = Controller()
+        action = an(an_action(), **{"provide-api-key": True})
+        call = asyncio.ensure_future(controller.invoke(action, blocking=blocking, wait_ms=0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait([call])
+        sent = controller.bus.depth(topics.invoker(InvokerId(0)))
+        assert len(controller.inflight) == sent, f"after {turns} turns"
+        reached.add((sent, call.cancelled()))
+    assert reached >= {(0, True), (1, False)}, "before it was sent, and after its end"
 
 
 @pytest.mark.parametrize("init", [False, True])
