@@ -47,11 +47,13 @@ class Actions:
     code_failure: Exception | None = None
 
     async def get(self, name: QualifiedName) -> Action:
+        await asyncio.sleep(0)
         if self.failure:
             raise self.failure
         return self.action
 
     async def code(self, action: Action) -> str | None:
+        await asyncio.sleep(0)
         if self.code_failure:
             raise self.code_failure
         return action.exec.code
@@ -262,3 +264,17 @@ async def test_what_only_waited_for_a_sandbox_is_left_for_the_next_start() -> No
         asyncio.get_running_loop().call_later(0.05, driver.gate.set)
     assert platform.records == []
     assert "unsettled=1" in repr(platform.bus)
+
+
+async def test_a_stop_at_any_turn_leaves_a_call_unsettled_or_recorded_once() -> None:
+    outcomes = set()
+    for turns in range(60):
+        async with running() as platform:
+            platform.drain_s = 0
+            await platform.send(a_message(platform.actions.action))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        outcome = (len(platform.records), "unsettled=0" in repr(platform.bus))
+        assert outcome in {(0, False), (1, True)}, f"after {turns} turns"
+        outcomes.add(outcome)
+    assert len(outcomes) == 2, "stopped before it was begun, and after its end"
