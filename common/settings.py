@@ -1,15 +1,23 @@
 """The settings of Brisk: one frozen tree, and the only reader of the environment.
 
-`BRISK_POOL__MEMORY_MB=4096` sets `pool.memory_mb`. A flag of a command beats the environment, the
-environment beats the default. The sentence under each field is what `docs/reference/settings.md`
-says of it.
+`BRISK_POOL__MEMORY_MB=4096` sets `pool.memory_mb`, and so does `memory_mb = 4096` below `[pool]` in
+the file that `BRISK_SETTINGS` names. A flag of a command beats the environment, the environment
+beats the file, the file beats the default. The sentence under each field is what
+`docs/reference/settings.md` says of it.
 """
 
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from common.errors import BriskError
 
@@ -18,7 +26,7 @@ _DELIMITER: Final = "__"
 
 
 class UnusableSettings(BriskError):
-    """A variable of the environment does not hold what it should."""
+    """A variable of the environment, or a key of the file of settings, is not what it should be."""
 
 
 class _Group(BaseModel):
@@ -242,6 +250,18 @@ class InvokerSettings(_Group):
     """Where functions reach the API: their `__OW_API_HOST`."""
 
 
+class SettingsPlace(BaseSettings):
+    """Where more settings are."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    settings: Path | None = None
+    """A file in TOML with settings: `memory_mb = 4096` below `[pool]` is what
+    `BRISK_POOL__MEMORY_MB=4096` is. The environment beats it."""
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -249,7 +269,7 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX,
         env_nested_delimiter=_DELIMITER,
         frozen=True,
-        extra="ignore",
+        extra="forbid",
         use_attribute_docstrings=True,
     )
 
@@ -274,23 +294,73 @@ class Settings(BaseSettings):
 
     @classmethod
     def of_environment(cls) -> "Settings":
-        """Read the environment.
+        """Read the environment, and the file that `BRISK_SETTINGS` names.
 
-        Raises `UnusableSettings`, which names each variable that is wrong, and why.
+        Raises `UnusableSettings`, which names each variable or key that is wrong, and why.
         """
         try:
-            return cls()
+            place = SettingsPlace().settings
+            in_file = {} if place is None else _read(place)
+            in_environment = EnvSettingsSource(cls)()
+            return cls(**_merged(in_file, in_environment))
         except ValidationError as error:
-            wrong = [_complaint(dict(each)) for each in error.errors(include_url=False)]
+            wrong = [
+                _complaint(dict(each), None if _holds(in_environment, each["loc"]) else place)
+                for each in error.errors(include_url=False)
+            ]
             raise UnusableSettings("\n".join(wrong)) from error
         except SettingsError as error:
             raise UnusableSettings(f"{error}.") from error
 
 
-def _complaint(error: dict[str, Any]) -> str:
-    """Return in words what is wrong with one variable."""
-    variable = _PREFIX + _DELIMITER.join(map(str, error["loc"])).upper()
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnusableSettings(
+            f"{path}, which BRISK_SETTINGS names, cannot be read: {error.strerror}."
+        ) from error
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise UnusableSettings(f"{path} is not TOML: {error}.") from error
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(under)
+    for key, value in over.items():
+        there = both.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            both[key] = _merged(there, value)
+        else:
+            both[key] = value
+    return both
+
+
+def _holds(values: Any, place: tuple[str | int, ...]) -> bool:
+    for key in place:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
+
+
+def _complaint(error: dict[str, Any], file: Path | None) -> str:
+    """Return in words what is wrong with one variable; of *file*, with one key."""
+    if file is None:
+        name, sign = _PREFIX + _DELIMITER.join(map(str, error["loc"])).upper(), "="
+    else:
+        name, sign = f"{file}: {'.'.join(map(str, error['loc']))}", " = "
     if error["type"] == "extra_forbidden":
-        return f"{variable} is set, but there is no such setting."
+        return f"{name} is set, but there is no such setting."
+    shown = "" if _is_secret(error["loc"]) else f"{sign}{error['input']}"
     # pydantic's words begin with "Input should", which says nothing about where it came from.
-    return f"{variable}={error['input']} cannot be: {error['msg'].replace('Input', 'it', 1)}."
+    return f"{name}{shown} cannot be: {error['msg'].replace('Input', 'it', 1)}."
+
+
+def _is_secret(place: tuple[str | int, ...]) -> bool:
+    model: Any = Settings
+    for key in place:
+        field = getattr(model, "model_fields", {}).get(key)
+        if field is None:
+            return False
+        model = field.annotation
+    return SecretStr in (model, *get_args(model))

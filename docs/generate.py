@@ -24,7 +24,7 @@ import controller
 import invoker
 from common import metrics
 from common.errors import BriskError
-from common.settings import Settings
+from common.settings import Settings, SettingsPlace
 from controller.edge import errors
 from docs import states, surface
 
@@ -52,11 +52,25 @@ def settings() -> str:
     lines = [
         "# Settings",
         _ORIGIN,
-        "Set in the environment. A flag of a command beats the environment, the environment beats "
-        "the default.",
+        "Set in the environment, or in the file that `BRISK_SETTINGS` names. A flag of a command "
+        "beats the environment, the environment beats the file, the file beats the default. A name "
+        "or a value that cannot be is said when a process starts, and nothing starts.",
+        "",
+        "In the file, which is TOML, a group is a table and names are in small letters:",
+        "",
+        "```toml",
+        'data = "/var/lib/brisk/controller0"',
+        "",
+        "[couchdb]",
+        'url = "http://couchdb:5984"',
+        'user = "brisk"',
+        'password = "..."',
+        "```",
+        "",
+        "Keep a file with a password readable by the platform's user alone.",
     ]
     groups: list[tuple[str, str, type[BaseModel]]] = []
-    alone: list[str] = []
+    alone = [_setting("BRISK_", name, field) for name, field in SettingsPlace.model_fields.items()]
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             groups.append((name, f"BRISK_{name.upper()}__", field.annotation))

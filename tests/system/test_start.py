@@ -108,6 +108,13 @@ def test_a_data_folder_on_a_disk_that_is_read_only(tmp_path: Path) -> None:
     assert "Read-only file system" in said
 
 
+def test_a_key_of_the_file_of_settings_that_there_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "brisk.toml"
+    file.write_text("[pool]\nmemory = 4096\n")
+    said = refusal(start(tmp_path / "data", settings={"BRISK_SETTINGS": str(file)}))
+    assert said == f"{file}: pool.memory is set, but there is no such setting."
+
+
 @pytest.mark.parametrize("auth", ["", f"{GUEST_AUTH[:-1]}é"])
 def test_a_malformed_key_is_refused_and_not_kept(tmp_path: Path, auth: str) -> None:
     said = refusal(start(tmp_path / "data", auth=auth))

@@ -1,4 +1,7 @@
-"""Settings: one frozen tree from the environment, with bounds."""
+"""Settings: one frozen tree from the environment and a file, with bounds."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -83,3 +86,84 @@ def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings().pool.memory_mb = 1  # type: ignore[misc]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return what writes the file of settings that the environment names."""
+
+    def written(text: str) -> Path:
+        path = tmp_path / "brisk.toml"
+        path.write_text(text)
+        monkeypatch.setenv("BRISK_SETTINGS", str(path))
+        return path
+
+    return written
+
+
+def test_the_environment_beats_the_file_and_the_file_the_default(
+    write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("""
+        data = "/srv/brisk"
+        log_level = "debug"
+        [pool]
+        memory_mb = 4096
+        max_starts = 7
+        [couchdb]
+        password = "secret"
+    """)
+    monkeypatch.setenv("BRISK_POOL__MEMORY_MB", "1024")
+    monkeypatch.setenv("BRISK_LOG_LEVEL", "error")
+
+    settings = Settings.of_environment()
+
+    assert (settings.pool.memory_mb, settings.pool.max_starts) == (1024, 7)
+    assert settings.pool.max_waiting == PoolSettings().max_waiting
+    assert (settings.log_level, settings.data) == ("error", Path("/srv/brisk"))
+    assert settings.couchdb.password is not None
+    assert settings.couchdb.password.get_secret_value() == "secret"
+    assert settings.model_copy() == settings
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("pool.memory_mb = 64",
+         "pool.memory_mb = 64 cannot be: it should be greater than or equal to 128."),
+        ("pool.memroy_mb = 4096", "pool.memroy_mb is set, but there is no such setting."),
+        ("pols.memory_mb = 4096", "pols is set, but there is no such setting."),
+        ("settings = 'other'", "settings is set, but there is no such setting."),
+        ("couchdb.password = 1234", "couchdb.password cannot be: it should be a valid string."),
+    ],
+)  # fmt: skip
+def test_an_operator_reads_which_key_of_which_file_is_wrong(
+    write: Callable[[str], Path], line: str, text: str
+) -> None:
+    path = write(line)
+    with pytest.raises(UnusableSettings) as error:
+        Settings.of_environment()
+    assert str(error.value) == f"{path}: {text}"
+
+
+def test_a_wrong_variable_is_named_although_the_file_has_that_key(
+    write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("pool.memory_mb = 4096")
+    monkeypatch.setenv("BRISK_POOL__MEMORY_MB", "64")
+    with pytest.raises(UnusableSettings, match=r"^BRISK_POOL__MEMORY_MB=64 cannot be"):
+        Settings.of_environment()
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write("[pool]\nmemory_mb =\n")
+    with pytest.raises(UnusableSettings, match=rf"^{path} is not TOML: .*line 2"):
+        Settings.of_environment()
+    monkeypatch.setenv("BRISK_SETTINGS", str(tmp_path / "absent"))
+    with pytest.raises(UnusableSettings) as error:
+        Settings.of_environment()
+    assert str(error.value) == (
+        f"{tmp_path}/absent, which BRISK_SETTINGS names, cannot be read: No such file or directory."
+    )
