@@ -6,6 +6,7 @@ and the version follows.
 
 from typing import Final
 
-VERSION: Final = "0.1.0"
+from common.version import VERSION as VERSION
+
 BUILT_ON: Final = "2026-11-21"
 STAMP: Final = f"{BUILT_ON}T00:00:00Z-{VERSION}"

@@ -15,7 +15,7 @@ import uvloop
 from common.bus.port import BusUnavailable
 from common.errors import BriskError
 from common.log import logger
-from common.store.port import StoreError
+from common.store.port import LayoutUnknown, StoreError
 
 PAUSE_S: Final = 1.0
 """Between two attempts to open something."""
@@ -58,11 +58,13 @@ async def patiently(
     """Return what *open_* opens, trying again for as long as it is away.
 
     name: what is waited for, as an operator calls it.
-    Raises `StoppedEarly` when *stop* is set meanwhile.
+    Raises `StoppedEarly` when *stop* is set meanwhile; `LayoutUnknown`, for no wait mends that.
     """
     while not stop.is_set():
         try:
             return await open_()
+        except LayoutUnknown:
+            raise
         except (BusUnavailable, StoreError) as error:
             log.warning("waits_for", dependency=name, why=str(error))
             await _pause(stop)

@@ -7,6 +7,7 @@ its databases is made with the first record, or when a request finds that they a
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from common.clock import Clock
 from common.log import logger
 from common.settings import CouchdbSettings, StoreSettings
 from common.store import couch_layout as layout
+from common.store import schema
 from common.store.couch_activations import CouchActivationStore
 from common.store.couch_admin import CouchAdmin
 from common.store.couch_blobs import CouchBlobStore
@@ -33,6 +35,11 @@ from common.store.port import (
 _log: Final = logger(__name__)
 
 
+def steps() -> Sequence[schema.Step]:
+    """Return what leads from the first layout to today's, which is the first."""
+    return ()
+
+
 class CouchStores:
     """See `common.store.port.Stores`. Belongs to one event loop; made by `open`."""
 
@@ -40,6 +47,7 @@ class CouchStores:
         self,
         *,
         http: CouchHttp,
+        ahead: CouchHttp,
         admin: CouchAdmin,
         records: CouchActivationStore,
         couchdb: CouchdbSettings,
@@ -48,11 +56,13 @@ class CouchStores:
     ) -> None:
         self.subjects: DocStore = CouchDocStore("subjects", http, couchdb, clock)
         self.entities: DocStore = CouchDocStore("entities", http, couchdb, clock)
+        self.meta: DocStore = CouchDocStore(layout.META, http, couchdb, clock)
         self.blobs: BlobStore = CouchBlobStore(http, couchdb, clock)
         self.activations: ActivationStore = records
         self.changes: InvalidationBus = CouchChanges("entities", http, couchdb)
         self._records = records
         self._http = http
+        self._ahead = ahead
         self._admin = admin
         self._close_s = close_s
         self._is_closed = False
@@ -84,29 +94,46 @@ class CouchStores:
 
     @classmethod
     async def open(
-        cls, folder: Path, couchdb: CouchdbSettings, settings: StoreSettings, clock: Clock
+        cls,
+        folder: Path,
+        couchdb: CouchdbSettings,
+        settings: StoreSettings,
+        clock: Clock,
+        *,
+        is_restore: bool = False,
     ) -> "CouchStores":
         """Open the stores; *folder* is for the spool, and made if need be.
 
         Records that a crash left in the spool are there at once, for readers, too. A database that
-        is away is no error.
+        is away is no error: it is brought to today's layout before anything else is sent to it.
 
-        Raises `Corrupted`, `Denied`, `StoreUnavailable` when the spool cannot be opened.
+        is_restore: also where a restore has not ended; for whoever does it.
+        Raises `Corrupted`, `Denied`, `LayoutUnknown`, `RestoreUnfinished`; `StoreUnavailable` when
+        the spool cannot be opened.
         """
         http = CouchHttp(couchdb, clock)
+        ahead = CouchHttp(couchdb, clock)
         admin = CouchAdmin(couchdb)
         plans = layout.fixed_plans(couchdb.prefix)
+        meta = CouchDocStore(layout.META, ahead, couchdb, clock)
+
+        async def prepare() -> None:
+            restoring = None if is_restore else await schema.said(meta, schema.RESTORING)
+            schema.require_usable(await schema.said(meta, schema.SCHEMA), restoring)
+            await admin.prepare(plans)
+            await schema.bring_up(meta, steps())
 
         async def make(name: str) -> bool:
             if name not in {plan.name for plan in plans}:
                 return False  # a day's: made with its first record
-            await admin.prepare(plans)
+            await prepare()
             return True
 
+        http.first = prepare
         http.make = make
         try:
             try:
-                await admin.prepare(plans)
+                await http.require_ready()
             except StoreUnavailable as error:
                 _log.warning("couchdb_is_away", why=str(error))
             shards = Shards(http, admin, couchdb, clock)
@@ -114,9 +141,11 @@ class CouchStores:
         except BaseException:
             admin.close()
             await http.close()
+            await ahead.close()
             raise
         return cls(
             http=http,
+            ahead=ahead,
             admin=admin,
             records=records,
             couchdb=couchdb,
@@ -142,5 +171,6 @@ class CouchStores:
         finally:
             self._admin.close()
             await self._http.close()
+            await self._ahead.close()
         if not self._writing.cancelled():
             self._writing.result()

@@ -3,7 +3,7 @@
 Ours, because it must know three things that no library says: whether a request that failed may have
 been applied, what of an answer is a lasting refusal, and how an id is written into a path (every
 character is escaped, and nobody else builds the path). Two pools of connections: bulks shall not
-wait for readers.
+wait for readers. Nothing is sent before the databases are known to be laid out as we expect.
 
 A read is asked again for `retry_s`, with pauses that double and have full jitter: ten lines, where
 a library for retries would have to be told the same rules. A write is sent once; whether it may be
@@ -81,6 +81,9 @@ class CouchHttp:
         self._last_success_s = clock.elapsed_s()
         self.make: Callable[[str], Awaitable[bool]] | None = None
         """Told the name of a database that is missing; True when it has been made."""
+        self.first: Callable[[], Awaitable[None]] | None = None
+        """What has to succeed once before anything is sent. It may raise a `StoreError`."""
+        self._doing_first: asyncio.Future[None] | None = None
         self._denied: Denied | None = None
         self._denied_until_s = 0.0
 
@@ -165,6 +168,7 @@ class CouchHttp:
         )
         # gzip would hold lines back until a block is full.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        await self.require_ready()
         self._require_allowed()
         async with self._session(1) as session:
             try:
@@ -177,6 +181,40 @@ class CouchHttp:
                     yield response.content
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise _away(error) from error
+
+    async def require_ready(self) -> None:
+        """Return when what is to be done first has succeeded; who comes meanwhile waits for it.
+
+        Raises `Refused` while the server is away, and what else the first thing raises.
+        """
+        while self.first is not None:
+            if self._doing_first is None:
+                await self._do_first(self.first)
+                return
+            # `wait`: who is cancelled here must not cancel what others wait for.
+            doing = self._doing_first
+            await asyncio.wait((doing,))
+            if not doing.cancelled():
+                doing.result()
+
+    async def _do_first(self, first: Callable[[], Awaitable[None]]) -> None:
+        doing = self._doing_first = asyncio.get_running_loop().create_future()
+        try:
+            await first()
+        except asyncio.CancelledError:
+            doing.cancel()
+            raise
+        except Exception as error:
+            if isinstance(error, StoreUnavailable):  # nothing of what is asked has been sent
+                error = Refused(str(error))
+            doing.set_exception(error)
+            doing.exception()  # seen: nobody else may be waiting
+            raise error
+        else:
+            self.first = None
+            doing.set_result(None)
+        finally:
+            self._doing_first = None
 
     def jitter(self) -> float:
         """Return a uniform number in [0, 1)."""
@@ -212,6 +250,7 @@ class CouchHttp:
         total_s: float,
     ) -> Answer:
         request = _Request(method, self._url(path, query), body, headers, total_s)
+        await self.require_ready()
         try:
             return await self._sent(session, request)
         except DatabaseMissing:

@@ -42,6 +42,14 @@ class Corrupted(StoreError):
     """What is stored cannot be read as what it should be."""
 
 
+class LayoutUnknown(StoreError):
+    """A newer version of Brisk has written these stores. They were not touched."""
+
+
+class RestoreUnfinished(StoreError):
+    """These stores hold a part of a backup only, and nobody may use them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Doc:
     """A stored document. *rev* is opaque."""
@@ -52,7 +60,7 @@ class Doc:
 
 
 class DocStore(Protocol):
-    """Documents of one database: subjects, or entities."""
+    """Documents of one database: subjects, entities, or meta."""
 
     async def get(self, doc_id: DocId) -> Doc:
         """Return the newest revision. Raises `Missing`."""
@@ -192,6 +200,8 @@ class Stores(Protocol):
 
     subjects: DocStore
     entities: DocStore
+    meta: DocStore
+    """What the stores say of themselves: see `common.store.schema`."""
     blobs: BlobStore
     activations: ActivationStore
 

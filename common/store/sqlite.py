@@ -1,15 +1,17 @@
 """All stores of the embedded platform, in one folder.
 
 `meta.db` holds documents and code; `activations/` a file of records per day; `spool/` the records
-that are not there yet. One process may have them open: who opens the folder holds its lock.
+that are not there yet. Which layout this is, is said in `meta.db`, too (`common.store.schema`). One
+process may have them open: who opens the folder holds its lock.
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.clock import Clock
 from common.settings import StoreSettings
-from common.store import sqlite_blobs, sqlite_documents
+from common.store import schema, sqlite_blobs, sqlite_documents
 from common.store.port import (
     ActivationStore,
     BlobStore,
@@ -24,13 +26,18 @@ from common.store.sqlite_documents import SqliteDocStore
 from common.store.sqlite_file import Readers, Writer
 
 
+def steps() -> Sequence[schema.Step]:
+    """Return what leads from the first layout to today's, which is the first."""
+    return ()
+
+
 class SqliteStores:
     """See `common.store.port.Stores`. Belongs to one event loop; made by `open`."""
 
     def __init__(
         self,
         *,
-        documents: tuple[SqliteDocStore, SqliteDocStore],
+        documents: tuple[SqliteDocStore, SqliteDocStore, SqliteDocStore],
         blobs: SqliteBlobStore,
         activations: SqliteActivationStore,
         writer: Writer,
@@ -39,6 +46,7 @@ class SqliteStores:
     ) -> None:
         self.subjects: DocStore = documents[0]
         self.entities: DocStore = documents[1]
+        self.meta: DocStore = documents[2]
         self.blobs: BlobStore = blobs
         self.activations: ActivationStore = activations
         self._records = activations
@@ -65,18 +73,28 @@ class SqliteStores:
         return self._records.fault
 
     @classmethod
-    async def open(cls, folder: Path, settings: StoreSettings, clock: Clock) -> "SqliteStores":
-        """Open what is in *folder*; it is made if need be.
+    async def open(
+        cls, folder: Path, settings: StoreSettings, clock: Clock, *, is_restore: bool = False
+    ) -> "SqliteStores":
+        """Open what is in *folder*; it is made if need be, and brought to today's layout.
 
         Records that a crash left in the spool are there at once, for readers, too.
 
-        Raises `Corrupted`, `StoreUnavailable`.
+        is_restore: also where a restore has not ended; for whoever does it.
+        Raises `Corrupted`, `StoreUnavailable`, `LayoutUnknown`, `RestoreUnfinished`.
         """
         meta = _prepared(folder)
-        schema = sqlite_documents.SCHEMA + sqlite_blobs.SCHEMA
-        writer = Writer(meta, schema, at_once=settings.flush_records)
+        said = sqlite_documents.bodies_before_opening(meta, "meta")
+        restoring = None if is_restore else said.get(schema.RESTORING)
+        schema.require_usable(said.get(schema.SCHEMA), restoring)
+        tables = sqlite_documents.SCHEMA + sqlite_blobs.SCHEMA
+        writer = Writer(meta, tables, at_once=settings.flush_records)
         readers = Readers()
+        subjects, entities, about = (
+            SqliteDocStore(name, meta, writer, readers) for name in ("subjects", "entities", "meta")
+        )
         try:
+            await schema.bring_up(about, steps())
             activations = SqliteActivationStore(
                 folder / "activations", Spool(folder / "spool"), readers, settings
             )
@@ -87,10 +105,7 @@ class SqliteStores:
                 raise StoreUnavailable(f"The records cannot be opened: {error}.") from error
             raise
         return cls(
-            documents=(
-                SqliteDocStore("subjects", meta, writer, readers),
-                SqliteDocStore("entities", meta, writer, readers),
-            ),
+            documents=(subjects, entities, about),
             blobs=SqliteBlobStore(meta, writer, readers, clock),
             activations=activations,
             writer=writer,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from common import codec
 from common.ids import DocId, Namespace, Rev
 from common.store.port import Body, Conflict, Corrupted, Doc, Missing
-from common.store.sqlite_file import Readers, Writer
+from common.store.sqlite_file import Readers, Writer, reading
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS doc(
@@ -147,6 +147,20 @@ class SqliteDocStore:
         if package is None:
             return "db=? AND ns=? AND kind=?", values
         return "db=? AND ns=? AND kind=? AND package=?", (*values, package)
+
+
+def bodies_before_opening(path: Path, database: str) -> dict[DocId, dict[str, Any]]:
+    """Return the bodies of a small database by id, and change nothing; none if it isn't there.
+
+    Raises `Corrupted`, `StoreUnavailable`.
+    """
+    if not path.exists():
+        return {}
+    with reading(path) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name='doc'").fetchone():
+            return {}
+        rows = db.execute("SELECT id, body FROM doc WHERE db=?", (database,)).fetchall()
+    return {DocId(doc_id): _body(doc_id, text) for doc_id, text in rows}
 
 
 def _rev(number: int, text: bytes) -> Rev:

@@ -58,6 +58,22 @@ def connect(path: Path) -> sqlite3.Connection:
         return db
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection of its own to an existing file: it sees one moment, and changes nothing.
+
+    Raises `Corrupted`, `StoreUnavailable`.
+    """
+    with translated(path):
+        db = _connect(f"{path.absolute().as_uri()}?mode=rw")
+        try:
+            db.execute("PRAGMA query_only=ON")
+            db.execute("BEGIN")
+            yield db
+        finally:
+            db.close()
+
+
 def _connect(uri: str) -> sqlite3.Connection:
     return sqlite3.connect(
         uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
