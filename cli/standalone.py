@@ -149,9 +149,9 @@ async def running(
             clock=clock,
             max_under_way=settings.pool.max_waiting,
         )
-        await stack.enter_async_context(
-            serving(Completions(bus, CONTROLLER, inflight, clock).serve())
-        )
+        completions = Completions(bus, CONTROLLER, inflight, clock)
+        await completions.listen()
+        await stack.enter_async_context(serving(completions.serve()))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
         services = Services(

@@ -72,8 +72,10 @@ async def serve(stop: asyncio.Event) -> None:
         inflight = InFlight()
         balancer = Sharding(bus, clock, controllers=settings.controller.count)
         controller = ControllerId(settings.controller.id)
-        bus.listen(topics.HEALTH, partial(_heard, balancer))
         completions = Completions(bus, controller, inflight, clock, judge=balancer.ended)
+        hear = partial(bus.listen, topics.HEALTH, partial(_heard, balancer))
+        for listen in (completions.listen, hear):
+            await patiently("Kafka", listen, stop)
         await stack.enter_async_context(serving(completions.serve()))
         await stack.enter_async_context(serving(_tick(balancer)))
         services = Services(
@@ -121,6 +123,8 @@ async def _ensure_guest(subjects: SubjectStore, settings: Settings) -> None:
     try:
         await subjects.create(Subject(GUEST), Namespace(GUEST), uuid, key)
     except (Conflict, ValueError) as error:
+        if await subjects.identify(uuid, key) is not None:
+            return  # another controller has made it meanwhile
         why = "BRISK_CONTROLLER__GUEST_AUTH is not the key of the guest that is there."
         raise UnusableSettings(why) from error
 

@@ -1,9 +1,10 @@
 """The bus of a cluster, on Kafka: see `common.bus.port`.
 
 Topics bear the names of `common.message.topics`; each has one partition, because its order is
-promised, and one consumer group. Everything is sent with `acks=all`, which costs nothing
-(measured); `durable` decides who waits for it. So what was not durable usually survives a crash
-too, and may be delivered again, but nobody was promised that.
+promised. One that is received from has one consumer group; who listens belongs to none. Everything
+is sent with `acks=all`, which costs nothing (measured); `durable` decides who waits for it. So what
+was not durable usually survives a crash too, and may be delivered again, but nobody was promised
+that.
 
 At most one consumer has a topic at a time. It commits below its lowest unsettled message, with a
 note of what is settled above it (`common.bus.offsets`), and marks each start and settlement on its
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from common import metrics
-from common.bus.kafka_client import Broker, Received, Record
+from common.bus.kafka_client import Broker, Record
 from common.bus.kafka_inbox import Inbox, KafkaDelivery
+from common.bus.kafka_listener import Listener
 from common.bus.kafka_outbox import Outbox
+from common.bus.kafka_reader import Received
 from common.bus.marks import Marks
 from common.bus.port import BusUnavailable, Handler, Message
 from common.clock import Clock
@@ -53,6 +56,7 @@ class KafkaBus:
         self._settings = settings
         self._clock = clock
         self._inboxes: dict[Topic, Inbox] = {}
+        self._listeners: dict[Topic, Listener] = {}
         self._outbox = Outbox(
             broker, settings, clock, position=self._position, spawn=self._spawn_writer
         )
@@ -136,17 +140,22 @@ class KafkaBus:
                 inbox.changed.clear()
                 await inbox.changed.wait()
 
-    def listen(self, topic: Topic, handler: Handler) -> None:
-        """Give every message of *topic* to *handler* from now on, as it comes."""
-        self._spawn(self._listen(topic, handler))
+    async def listen(self, topic: Topic, handler: Handler) -> None:
+        """Give every message of *topic* that is sent once this has returned to *handler*.
 
-    async def _listen(self, topic: Topic, handler: Handler) -> None:
-        async for delivery in self.receive(topic):
-            try:
-                handler(delivery.message)
-            except Exception:  # its fault is not the next message's
-                log.exception("listener_failed", topic=topic)
-            delivery.settle()
+        Raises `BusUnavailable`.
+        """
+        self._require_open()
+        listener = self._listeners.get(topic)
+        if listener is None:
+            begun = Listener(topic, self._broker, self._settings)
+            await begun.begin()
+            self._require_open()
+            # Somebody else may have begun meanwhile, and hears from there on.
+            listener = self._listeners.setdefault(topic, begun)
+            if listener is begun:
+                self._spawn(listener.serve())
+        listener.handlers.append(handler)
 
     async def close(self) -> None:
         """Stop taking messages, flush, commit what is settled, end every `receive`. Idempotent.
@@ -243,7 +252,8 @@ class KafkaBus:
             gauge.set_function(lambda: 0)
 
     def _lag(self, kind: metrics.TopicClass) -> int:
-        return sum(inbox.lag for inbox in self._inboxes_of(kind))
+        heard = (each.lag for topic, each in self._listeners.items() if topic.startswith(kind))
+        return sum(heard) + sum(inbox.lag for inbox in self._inboxes_of(kind))
 
     def _oldest_s(self, kind: metrics.TopicClass) -> float:
         return max((inbox.oldest_s for inbox in self._inboxes_of(kind)), default=0.0)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from common import metrics
-from common.bus.kafka_client import Broker, Reader, Received
+from common.bus.kafka_client import Broker
+from common.bus.kafka_reader import Reader, Received
 from common.bus.marks import Marks
 from common.bus.offsets import Commit, MalformedNote, Offsets, Taken
 from common.bus.port import BusUnavailable, Message

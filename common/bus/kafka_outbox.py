@@ -5,8 +5,9 @@ broker is slow: nobody waits for a timer, and an idle topic sends at once. What 
 to the client yet can still be withdrawn, by cancelling. While the broker is away messages wait
 here, as many as a topic may hold; then who sends is told.
 
-A topic is full when too many messages lie between its end and what its consumers have come to. If
-the consumer is in this process, that is known. Else the broker is asked for the consumers' commit,
+A topic of orders is full when too many messages lie between its end and what its consumers have
+come to; of what is only listened to nobody knows how far it was heard, and it is never full. If the
+consumer is in this process, that is known. Else the broker is asked for the consumers' commit,
 only when the topic looks full, and at most ten times a second.
 """
 
@@ -17,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from common import metrics
-from common.bus.kafka_client import MAX_BATCH_BYTES, Broker, MessageTooLarge, Record
-from common.bus.port import BusUnavailable
+from common.bus.kafka_client import MAX_BATCH_BYTES, Broker, Record
+from common.bus.port import BusUnavailable, MessageTooLarge
 from common.clock import Clock
 from common.ids import ActivationId
 from common.log import logger
@@ -29,8 +30,6 @@ from common.settings import KafkaSettings
 _ASK_AGAIN_S: Final = 0.1
 # Blocking calls whose message was lost, and whose wait may end in a promise after all.
 _MOST_LOST: Final = 10_000
-# What nobody has to consume is bounded by its retention alone.
-_UNBOUNDED: Final = frozenset({topics.EVENTS, topics.POISON})
 
 log = logger(__name__)
 
@@ -273,7 +272,8 @@ class Outbox:
             yield from lane.waiting
 
     def _is_full(self, lane: _Lane) -> bool:
-        if lane.topic in _UNBOUNDED:
+        # What nobody has to consume is bounded by its retention alone.
+        if not topics.is_invoker(lane.topic):
             return lane.in_flight >= self._settings.capacity
         return lane.depth(self._position(lane.topic)) >= self._settings.capacity
 

@@ -23,11 +23,11 @@ log = logger(__name__)
 class _Topic:
     """A queue, the places in it that are kept for messages being journaled, and who waits."""
 
-    __slots__ = ("_waiting", "listener", "name", "queue", "reserved")
+    __slots__ = ("_waiting", "listeners", "name", "queue", "reserved")
 
     def __init__(self, name: Topic) -> None:
         self.name = name
-        self.listener: Handler | None = None
+        self.listeners: list[Handler] = []
         self.queue: deque[MemoryDelivery] = deque()
         self.reserved = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -147,10 +147,11 @@ class MemoryBus:
 
         Raises `BusUnavailable` when the topic or the journal is full, or the disk fails.
         """
-        if not durable or self._journal is None:
+        target = self._room(topic)
+        # News are for who listens now: there is nothing to keep of them.
+        if not durable or self._journal is None or target.listeners:
             self.try_send(topic, message)
             return
-        target = self._room(topic)
         ticket = self._journal.enter(topic, message, was_started=False)
         target.reserved += 1
         try:
@@ -168,13 +169,13 @@ class MemoryBus:
     def try_send(self, topic: Topic, message: Message) -> bool:
         """Hand *message* over; memory never has to be waited for. Raises `BusUnavailable`."""
         target = self._room(topic)
-        if target.listener is not None:
+        if not target.listeners:
+            self._deliver(target, message, None)
+        for listener in target.listeners:
             try:
-                target.listener(message)
+                listener(message)
             except Exception:  # its fault is not the sender's
                 log.exception("listener_failed", topic=topic)
-        else:
-            self._deliver(target, message, None)
         return True
 
     async def secure(self, message: ActivationMessage) -> None:
@@ -202,9 +203,9 @@ class MemoryBus:
             else:
                 await source.wait()
 
-    def listen(self, topic: Topic, handler: Handler) -> None:
+    async def listen(self, topic: Topic, handler: Handler) -> None:
         """Give every message of *topic* to *handler* from now on, as it is sent."""
-        self._topic(topic).listener = handler
+        self._topic(topic).listeners.append(handler)
 
     def depth(self, topic: Topic) -> int:
         """Return how many messages wait in *topic*."""

@@ -4,6 +4,10 @@ Delivery is at least once: a consumer tolerates repeats. A message that was sent
 survives the death of every process; after a restart it is delivered again until it is settled, and
 the delivery says whether it had been started, so that nothing runs twice behind a user's back. What
 was sent without it may be lost with a process, or may come again: nobody was promised either.
+
+A topic is either received from or listened to. Who receives shares: each message goes to one of
+them, and is kept until it is settled. Who listens hears everything that is said while it listens,
+whoever else does, in whatever process; for who does not listen nothing is kept.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +25,10 @@ Handler: TypeAlias = Callable[[Message], None]
 
 class BusUnavailable(BriskError):
     """The message bus cannot take messages right now. Try again in a few seconds."""
+
+
+class MessageTooLarge(BusUnavailable):
+    """The message is larger than the message bus takes."""
 
 
 class Delivery(Protocol):
@@ -46,7 +54,7 @@ class Delivery(Protocol):
 
 
 class Bus(Protocol):
-    """Ordered topics with one consumer group each."""
+    """Ordered topics: of orders, that are shared, and of news, that everybody hears."""
 
     async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
         """Hand *message* over; with *durable*, return only when it would survive a power cut.
@@ -78,10 +86,14 @@ class Bus(Protocol):
         """
         ...
 
-    def listen(self, topic: Topic, handler: Handler) -> None:
-        """Give every message of *topic* to *handler* from now on, as it comes, already settled.
+    async def listen(self, topic: Topic, handler: Handler) -> None:
+        """Give every message of *topic* that is sent once this has returned to *handler*.
 
-        handler: neither waits nor raises. For a topic with one listener and no receivers.
+        They come in order and are settled. Each of several handlers hears each message.
+
+        handler: neither waits nor raises.
+
+        Raises `BusUnavailable`; then nothing is heard.
         """
         ...
 

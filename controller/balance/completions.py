@@ -41,9 +41,12 @@ class Completions:
         self._inflight = inflight
         self._clock = clock
 
+    async def listen(self) -> None:
+        """Hear of every activation that is sent from now on. Raises `BusUnavailable`."""
+        await self._bus.listen(self._topic, self._ended)
+
     async def serve(self) -> None:
-        """Listen until this is cancelled."""
-        self._bus.listen(self._topic, self._ended)
+        """Give up on what is overdue, until this is cancelled."""
         while True:
             await asyncio.sleep(EXPIRY_S)
             for activation_id in self._inflight.expire(self._clock.elapsed_s()):

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from common.bus.kafka import KafkaBus
+from common.bus.port import Message
 from common.clock import SystemClock
 from common.ids import RANDOM_BITS, ActivationId, ControllerId, InvokerId
 from common.message import encoding, topics
@@ -100,10 +101,8 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
                 await invoker.send(CONTROLLER, a_completion(number), durable=False)
                 delivery.settle()
 
-        async def listen() -> None:
-            async for delivery in controller.receive(CONTROLLER):
-                delivery.settle()
-                waiting.pop(ActivationId(encoding.key(delivery.message))).set_result(None)
+        def ended(message: Message) -> None:
+            waiting.pop(ActivationId(encoding.key(message))).set_result(None)
 
         async def round_trip(_: int) -> None:
             number = secrets.randbits(RANDOM_BITS)  # as ids of real activations are
@@ -112,11 +111,11 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
             await controller.send(INVOKER, message, durable=False)
             await answer
 
+        await controller.listen(CONTROLLER, ended)
         async with asyncio.TaskGroup() as tasks:
-            workers = [tasks.create_task(invoke()), tasks.create_task(listen())]
+            worker = tasks.create_task(invoke())
             yield round_trip
-            for worker in workers:
-                worker.cancel()
+            worker.cancel()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,21 +29,33 @@ CAPACITY = 100
 """Messages that a topic of the bus under test may hold."""
 
 
+@dataclass(frozen=True, slots=True)
+class Buses:
+    """What one kind of bus is opened with."""
+
+    new: NewBus
+    neighbour: Callable[[Bus], Awaitable[Bus]]
+    """Opens it as another process does; returns the bus itself where there is one process."""
+
+
 @asynccontextmanager
-async def _memory(folder: Path) -> AsyncIterator[NewBus]:
+async def _memory(folder: Path) -> AsyncIterator[Buses]:
     opened: list[Bus] = []
 
     async def new_bus() -> Bus:
         opened.append(MemoryBus(await Journal.open(folder), capacity=CAPACITY))
         return opened[-1]
 
-    yield new_bus
+    async def neighbour(bus: Bus) -> Bus:
+        return bus
+
+    yield Buses(new_bus, neighbour)
     for bus in opened:
         await bus.close()
 
 
 @asynccontextmanager
-async def _kafka(folder: Path) -> AsyncIterator[NewBus]:
+async def _kafka(folder: Path) -> AsyncIterator[Buses]:
     if reason := kafka.absence():
         pytest.skip(reason)
     opened: list[KafkaBus] = []
@@ -54,7 +67,11 @@ async def _kafka(folder: Path) -> AsyncIterator[NewBus]:
             opened.append(await KafkaBus.open(settings, folder, SystemClock()))
             return opened[-1]
 
-        yield new_bus
+        async def neighbour(_: Bus) -> Bus:
+            opened.append(await KafkaBus.open(settings, folder / "neighbour", SystemClock()))
+            return opened[-1]
+
+        yield Buses(new_bus, neighbour)
         for bus in opened:
             await bus.close()
 
@@ -95,11 +112,21 @@ async def stores(reopen: Reopen) -> Stores:
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def new_bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewBus]:
-    async with BUSES[request.param](tmp_path / "journal") as new_bus:
-        yield new_bus
+async def buses(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Buses]:
+    async with BUSES[request.param](tmp_path / "journal") as buses:
+        yield buses
+
+
+@pytest.fixture
+def new_bus(buses: Buses) -> NewBus:
+    return buses.new
 
 
 @pytest.fixture
 async def bus(new_bus: NewBus) -> Bus:
     return await new_bus()
+
+
+@pytest.fixture
+async def neighbour(buses: Buses, bus: Bus) -> Bus:
+    return await buses.neighbour(bus)

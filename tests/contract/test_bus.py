@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from common.bus.port import Bus, BusUnavailable, Delivery, Message
 from common.ids import ControllerId, InvokerId
 from common.message import encoding, topics
 from tests.contract.conftest import CAPACITY, NewBus
-from tests.fakes.records import a_completion, a_message
+from tests.fakes.records import a_completion, a_message, a_ping
 
 INVOKER = topics.invoker(InvokerId(0))
 CONTROLLER = topics.completed(ControllerId(0))
@@ -240,11 +241,63 @@ async def test_a_listener_hears_every_message_of_its_topic_in_order(bus: Bus) ->
         if len(heard) == 3:
             complete.set()
 
-    bus.listen(CONTROLLER, listen)
+    await bus.listen(CONTROLLER, listen)
     for number in range(3):
         await bus.send(CONTROLLER, a_message(number), durable=False)
     await asyncio.wait_for(complete.wait(), 10)
     assert heard == [a_message(number) for number in range(3)]
+
+
+async def test_every_listener_in_every_process_hears_every_message(
+    bus: Bus, neighbour: Bus
+) -> None:
+    heard: list[list[Message]] = [[], [], []]
+    complete = asyncio.Event()
+
+    def listen(to: list[Message], message: Message) -> None:
+        to.append(message)
+        if all(len(each) == 3 for each in heard):
+            complete.set()
+
+    for listening, to in zip((bus, bus, neighbour), heard, strict=True):
+        await listening.listen(topics.HEALTH, partial(listen, to))
+    for number, sender in enumerate((bus, neighbour, bus)):
+        await sender.send(topics.HEALTH, a_ping(number), durable=True)
+
+    await asyncio.wait_for(complete.wait(), 10)
+    for each in heard:
+        assert sorted(each, key=encoding.key) == [a_ping(number) for number in range(3)]
+
+
+async def test_what_nobody_listened_to_is_not_kept(new_bus: NewBus) -> None:
+    before = await new_bus()
+    await before.send(topics.HEALTH, a_ping(0), durable=True)
+    bus, heard, complete = await new_bus(), list[Message](), asyncio.Event()
+
+    def listen(message: Message) -> None:
+        heard.append(message)
+        complete.set()
+
+    await bus.listen(topics.HEALTH, listen)
+    await bus.send(topics.HEALTH, a_ping(1), durable=True)
+
+    await asyncio.wait_for(complete.wait(), 10)
+    assert heard == [a_ping(1)]
+
+
+async def test_what_is_listened_to_never_fills_up(bus: Bus) -> None:
+    heard: list[Message] = []
+    complete = asyncio.Event()
+
+    def listen(message: Message) -> None:
+        heard.append(message)
+        if len(heard) == 3 * CAPACITY:
+            complete.set()
+
+    await bus.listen(CONTROLLER, listen)
+    for number in range(3 * CAPACITY):
+        await bus.send(CONTROLLER, a_message(number), durable=number % 50 == 49)
+    await asyncio.wait_for(complete.wait(), 10)
 
 
 async def test_a_listener_that_fails_harms_neither_the_sender_nor_the_next_message(
@@ -259,7 +312,7 @@ async def test_a_listener_that_fails_harms_neither_the_sender_nor_the_next_messa
             complete.set()
         raise ValueError("a bug")
 
-    bus.listen(CONTROLLER, listen)
+    await bus.listen(CONTROLLER, listen)
     for number in range(2):
         await bus.send(CONTROLLER, a_message(number), durable=False)
     await asyncio.wait_for(complete.wait(), 10)

@@ -1,4 +1,4 @@
-"""A small cluster as processes: one controller, invokers, and the double of CouchDB, on Kafka."""
+"""A small cluster as processes: controllers, invokers, and the double of CouchDB, on Kafka."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,13 @@ class Member:
 class Cluster:
     """A cluster that answers at *url*."""
 
-    controller: Member
+    controllers: tuple[Member, ...]
     invokers: tuple[Member, ...]
+
+    @property
+    def controller(self) -> Member:
+        """The first one."""
+        return self.controllers[0]
 
     @property
     def url(self) -> str:
@@ -67,7 +73,7 @@ class Cluster:
     @property
     def logs(self) -> list[Path]:
         """What its processes say."""
-        return [member.log for member in (self.controller, *self.invokers)]
+        return [member.log for member in (*self.controllers, *self.invokers)]
 
     @property
     def api(self) -> Api:
@@ -77,7 +83,11 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    folder: Path, *, invokers: int = 2, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    controllers: int = 1,
+    invokers: int = 2,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """Start everything but Kafka, which has to be there; stop it cleanly after."""
     prefix = f"t{secrets.token_hex(4)}_"
@@ -93,16 +103,20 @@ def running_cluster(
             "BRISK_COUCHDB__URL": store.stdout.readline().strip(),
             "BRISK_COUCHDB__PREFIX": prefix,
             "BRISK_KAFKA__TOPIC_PREFIX": prefix,
+            "BRISK_CONTROLLER__COUNT": str(controllers),
             "BRISK_CONTROLLER__GUEST_AUTH": GUEST_AUTH,
             "BRISK_POOL__STEM_CELLS": "0",
             **(settings or {}),
         }
+        secret = secrets.token_hex(32)
         members: list[Member] = []
         for name, part, number in [
-            ("controller", "controller", 0),
+            *((f"controller{number}", "controller", number) for number in range(controllers)),
             *((f"invoker{number}", "invoker", number) for number in range(invokers)),
         ]:
             url, port = _free()
+            if part == "controller":
+                _give_secret(folder / name, secret)
             own = {
                 "BRISK_DATA": str(folder / name),
                 "BRISK_HTTP__PORT": port,
@@ -117,8 +131,10 @@ def running_cluster(
             stack.callback(member.kill)
             member.start()
             members.append(member)
-        cluster = Cluster(members[0], tuple(members[1:]))
-        wait_until(lambda: health(cluster) == ["up"] * invokers, cluster.logs)
+        cluster = Cluster(tuple(members[:controllers]), tuple(members[controllers:]))
+        for controller in cluster.controllers:
+            up = partial(_has_all_up, controller.url, invokers)
+            wait_until(up, cluster.logs)
         yield cluster
         for member in reversed(members):
             member.stop()
@@ -126,7 +142,16 @@ def running_cluster(
 
 def health(cluster: Cluster) -> list[str]:
     """Return the state of each invoker, as the controller sees it."""
-    return list((get(f"{cluster.url}/invokers") or {}).values())
+    return health_at(cluster.url)
+
+
+def health_at(url: str) -> list[str]:
+    """Return the state of each invoker, as the controller at *url* sees it."""
+    return list((get(f"{url}/invokers") or {}).values())
+
+
+def _has_all_up(url: str, invokers: int) -> bool:
+    return health_at(url) == ["up"] * invokers
 
 
 def wait_until(condition: Callable[[], bool], logs: Sequence[Path] = ()) -> None:
@@ -148,6 +173,13 @@ def get(url: str) -> Any:
             return json.loads(error.read())
     except OSError:
         return None
+
+
+def _give_secret(folder: Path, secret: str) -> None:
+    """Let all controllers have one secret: they read keys that another has encrypted."""
+    folder.mkdir(mode=0o700)
+    (folder / "secret").write_text(secret)
+    (folder / "secret").chmod(0o600)
 
 
 def _free() -> tuple[str, str]:

@@ -19,6 +19,7 @@ from common.ids import (
 )
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.ping import Ping
 
 NOON_MS = 1_763_726_400_000
 """2025-11-21T12:00:00Z, the usual start of a record."""
@@ -165,3 +166,8 @@ MESSAGES = st.builds(
     cause=st.none() | _IDS,
 )
 """Any message to an invoker."""
+
+
+def a_ping(number: int = 0) -> Ping:
+    """Return a sign of life of invoker *number*."""
+    return Ping(invoker=InvokerId(number), memory_mb=1024, is_taking=True, ended=0)

@@ -1,12 +1,15 @@
-"""A double of CouchDB for each test, and stores over it."""
+"""A double of CouchDB for each test, and stores over it; a broker for each module of tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from common.settings import KafkaSettings
 from common.store.couch import CouchStores
 from tests.couchfake.server import CouchFake
+from tests.fakes import kafka
+from tests.fakes.kafka import OwnBroker
 from tests.integration.couch import open_stores
 
 
@@ -24,3 +27,23 @@ async def stores(fake: CouchFake, tmp_path: Path) -> AsyncIterator[CouchStores]:
     stores = await open_stores(fake, tmp_path)
     yield stores
     await stores.close()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
+    if reason := kafka.absence():
+        pytest.skip(reason)
+    with kafka.own_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def settings(broker: OwnBroker) -> KafkaSettings:
+    return kafka.settings(
+        bootstrap_servers=broker.servers,
+        session_timeout_s=1.5,
+        hand_over_s=0.5,
+        request_timeout_s=3.0,
+        retry_pause_s=0.1,
+        close_s=2.0,
+    )

@@ -5,92 +5,32 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from common import metrics
 from common.bus.kafka import KafkaBus
-from common.bus.kafka_client import Broker, MessageTooLarge
 from common.bus.kafka_inbox import KafkaDelivery
-from common.bus.offsets import Commit
-from common.bus.port import BusUnavailable
+from common.bus.port import BusUnavailable, MessageTooLarge
 from common.clock import SystemClock
-from common.ids import InvokerId
-from common.message import encoding, topics
+from common.message import topics
 from common.settings import KafkaSettings
-from tests.fakes import kafka
 from tests.fakes.embedded import ROOT
 from tests.fakes.kafka import OwnBroker
 from tests.fakes.records import a_message
+from tests.integration.kafka_bus import (
+    DEADLINE_S,
+    INVOKER,
+    committed,
+    numbers,
+    opened,
+    poisoned,
+    take,
+    until,
+)
 
 pytestmark = pytest.mark.kafka
-INVOKER = topics.invoker(InvokerId(0))
-DEADLINE_S = 25
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
-    if reason := kafka.absence():
-        pytest.skip(reason)
-    with kafka.own_broker(tmp_path_factory.mktemp("broker")) as broker:
-        yield broker
-
-
-@pytest.fixture
-def settings(broker: OwnBroker) -> KafkaSettings:
-    return kafka.settings(
-        bootstrap_servers=broker.servers,
-        session_timeout_s=1.5,
-        hand_over_s=0.5,
-        request_timeout_s=3.0,
-        retry_pause_s=0.1,
-        close_s=2.0,
-    )
-
-
-@asynccontextmanager
-async def opened(settings: KafkaSettings, folder: Path) -> AsyncIterator[KafkaBus]:
-    bus = await KafkaBus.open(settings, folder, SystemClock())
-    try:
-        yield bus
-    finally:
-        await bus.close()
-
-
-async def take(deliveries: AsyncIterator[KafkaDelivery], number: int) -> list[KafkaDelivery]:
-    async with asyncio.timeout(DEADLINE_S):
-        return [await anext(deliveries) for _ in range(number)]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when *condition* holds, which something outside this loop brings about."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - a broker rings no bell
-            await asyncio.sleep(0.02)
-
-
-async def committed(settings: KafkaSettings, low: int, note: str) -> None:
-    """Return when the topic's consumers have committed exactly that."""
-    broker = Broker(settings)
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while await broker.committed(INVOKER) != Commit(low, note):  # noqa: ASYNC110 - nor here
-                await asyncio.sleep(0.02)
-    finally:
-        await broker.close()
-
-
-def poisoned() -> float:
-    return metrics.REGISTRY.get_sample_value("brisk_bus_poison_messages_total") or 0.0
-
-
-def numbers(deliveries: list[KafkaDelivery]) -> list[int]:
-    ids = {encoding.key(a_message(number)): number for number in range(500)}
-    return [ids[encoding.key(delivery.message)] for delivery in deliveries]
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

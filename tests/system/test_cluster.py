@@ -1,4 +1,4 @@
-"""One controller and two invokers over Kafka and the double of CouchDB: the tour, and a kill."""
+"""Controllers and invokers over Kafka and the double of CouchDB: the tour, a kill, several."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,8 @@ import pytest
 
 from tests.fakes import kafka
 from tests.fakes.api import Api
-from tests.fakes.cluster import Cluster, get, health, running_cluster, wait_until
+from tests.fakes.cluster import Cluster, get, health, health_at, running_cluster, wait_until
+from tests.fakes.embedded import GUEST_AUTH
 
 pytestmark = pytest.mark.kafka
 
@@ -56,6 +57,23 @@ def test_the_tour(cluster: Cluster) -> None:
         assert get(f"{invoker.url}/healthz") == {
             "healthy": True, "dependencies": {"couchdb": "", "kafka": ""},
         }  # fmt: skip
+
+
+def test_every_controller_hears_of_every_invoker_and_of_its_own_calls(tmp_path: Path) -> None:
+    if reason := kafka.absence():
+        pytest.skip(reason)
+    with running_cluster(tmp_path, controllers=2) as cluster:
+        cluster.api.put_action("hello", HELLO)
+        for controller in cluster.controllers:
+            api = Api(controller.url, GUEST_AUTH)
+            answered = api.invoke("hello", {"name": controller.url})
+            assert answered.status == 200, answered
+            assert answered.body["response"]["result"] == {"greeting": f"Hello {controller.url}"}
+        cluster.invokers[0].stop()
+        urls = [controller.url for controller in cluster.controllers]
+        wait_until(
+            lambda: all(sorted(health_at(url)) == ["offline", "up"] for url in urls), cluster.logs
+        )
 
 
 def usage(api: Api) -> dict[str, int]:

@@ -116,7 +116,7 @@ async def running(driver: FakeDriver | None = None) -> AsyncIterator[Platform]:
         check_invariants=True,
     ) as pool:
         platform = Platform(MemoryBus(None, capacity=100), driver, pool, Actions())
-        platform.bus.listen(topics.completed(ControllerId(0)), platform.heard)
+        await platform.bus.listen(topics.completed(ControllerId(0)), platform.heard)
         invoker = Invoker(
             INVOKER,
             bus=platform.bus,

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from common.bus.kafka_client import Broker, MessageTooLarge, Record
+from common.bus.kafka_client import Broker, Record
 from common.bus.kafka_outbox import Outbox
 from common.bus.offsets import Commit
-from common.bus.port import BusUnavailable
+from common.bus.port import BusUnavailable, MessageTooLarge
 from common.message import topics
 from common.message.topics import Topic
 from common.settings import KafkaSettings
