@@ -32,9 +32,11 @@ from common.clock import SystemClock
 from common.data_folder import DataFolder
 from common.entity.manifest import Manifest
 from common.errors import BriskError
+from common.health import Check, Health
 from common.ids import ControllerId, InvokerId, Namespace
 from common.listener import listening, url_of
 from common.message import topics
+from common.metrics import Dependency
 from common.patience import Patience
 from common.service import serving
 from common.settings import Settings
@@ -45,6 +47,7 @@ from common.store.subjects import SubjectStore
 from controller.app import Services, served
 from controller.balance.completions import Completions
 from controller.balance.inflight import InFlight
+from controller.balance.port import UP, require_all_up
 from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
@@ -139,6 +142,7 @@ async def running(
                 check_invariants=settings.check_invariants,
             )
         )
+        health = Health(clock, "store", "spool", "invokers")
         inflight = InFlight()
         invoker = Invoker(
             INVOKER,
@@ -172,9 +176,19 @@ async def running(
                 max_payload_bytes=settings.limits.max_payload_bytes,
             ),
             invoker_health=lambda: {
-                f"invoker{INVOKER}/{INVOKER}": "up" if invoker.is_healthy else "unhealthy"
+                f"invoker{INVOKER}/{INVOKER}": UP if invoker.is_healthy else "unhealthy"
             },
+            health=health,
         )
+
+        async def check_invoker() -> None:
+            require_all_up(services.invoker_health())
+
+        checks: dict[Dependency, Check] = {
+            "store": stores.check, "spool": stores.check_spool, "invokers": check_invoker,
+        }  # fmt: skip
+        await stack.enter_async_context(health.watched(checks))
+        health.begin()
         stack.enter_context(_shown(pool.books, stores, journal, bus))
         await stack.enter_async_context(
             served(
@@ -186,6 +200,7 @@ async def running(
         )
         stack.callback(patience.begin)
         yield Platform(url, guest_key, folder, report, network)
+        health.stop()
         log.info("platform_stops")
 
 

@@ -45,6 +45,8 @@ RouteClass: TypeAlias = Literal[
 CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
 BulkTry: TypeAlias = Literal["first", "again"]
 """Whether a bulk was sent for the first time."""
+Dependency: TypeAlias = Literal["kafka", "couchdb", "store", "spool", "engine", "invokers"]
+"""What a process may stand on."""
 ThrottleLimit: TypeAlias = Literal[
     "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
 ]
@@ -242,6 +244,15 @@ THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = _each(
         registry=REGISTRY,
     ),
     get_args(ThrottleLimit),
+)
+DEGRADED: Final[Mapping[Dependency, Gauge]] = _each(
+    Gauge(
+        "brisk_health_degraded_dependencies",
+        "1 while this process needs it and it does not serve; `/healthz` says why.",
+        ["dependency"],
+        registry=REGISTRY,
+    ),
+    get_args(Dependency),
 )
 LOG_LINES_DROPPED: Final = Counter(
     "brisk_log_dropped_lines_total",

@@ -14,15 +14,14 @@ import uvloop
 
 from common.bus.port import BusUnavailable
 from common.errors import BriskError
-from common.log import logger
-from common.store.port import LayoutUnknown, StoreError
+from common.health import Health
+from common.metrics import Dependency
+from common.store.port import StoreError
 
 PAUSE_S: Final = 1.0
 """Between two attempts to open something."""
 
 Opened = TypeVar("Opened")
-
-log = logger(__name__)
 
 
 class StoppedEarly(BriskError):
@@ -53,27 +52,59 @@ def run(serve: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> int:
 
 
 async def patiently(
-    name: str, open_: Callable[[], Awaitable[Opened]], stop: asyncio.Event
+    health: Health,
+    name: Dependency,
+    open_: Callable[[], Awaitable[Opened]],
+    stop: asyncio.Event,
+    *,
+    away: tuple[type[BriskError], ...] = (BusUnavailable, StoreError),
 ) -> Opened:
-    """Return what *open_* opens, trying again for as long as it is away.
+    """Return what *open_* opens, trying again for as long as that may help.
 
-    name: what is waited for, as an operator calls it.
-    Raises `StoppedEarly` when *stop* is set meanwhile; `LayoutUnknown`, for no wait mends that.
+    health: is told how the dependency *name* is.
+    away: errors that may pass by themselves; of a store's, those that say so.
+    Raises `StoppedEarly` when *stop* is set meanwhile, and what *open_* raises when it is no use
+    to try again.
     """
     while not stop.is_set():
         try:
-            return await open_()
-        except LayoutUnknown:
-            raise
-        except (BusUnavailable, StoreError) as error:
-            log.warning("waits_for", dependency=name, why=str(error))
-            await _pause(stop)
+            opened = await _unless(stop, open_)
+        except away as error:
+            if isinstance(error, StoreError) and not error.retryable:
+                raise
+            health.note(name, str(error))
+            await _pause(stop, error.pause_s if isinstance(error, StoreError) else PAUSE_S)
+        else:
+            health.note(name, "")
+            return opened
     raise StoppedEarly
 
 
-async def _pause(stop: asyncio.Event) -> None:
+async def _unless(stop: asyncio.Event, open_: Callable[[], Awaitable[Opened]]) -> Opened:
+    """Return what *open_* returns; break it off when *stop* is set, and raise `StoppedEarly`."""
+
+    async def tried() -> Opened | BriskError:
+        try:
+            return await open_()
+        except BriskError as error:
+            return error
+
+    async with asyncio.TaskGroup() as tasks:
+        opening, stopping = tasks.create_task(tried()), tasks.create_task(stop.wait())
+        await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
+        opening.cancel()
+        stopping.cancel()
+    if opening.cancelled():
+        raise StoppedEarly
+    found = opening.result()
+    if isinstance(found, BriskError):
+        raise found
+    return found
+
+
+async def _pause(stop: asyncio.Event, pause_s: float) -> None:
     try:
-        async with asyncio.timeout(PAUSE_S):
+        async with asyncio.timeout(pause_s):
             await stop.wait()
     except TimeoutError:
         return

@@ -1,7 +1,8 @@
 """One controller of a cluster: `python -m controller`, on Kafka and CouchDB.
 
 A composition root, as `cli.standalone` is: the same parts, other adapters. It starts before its
-broker and its store are there, says in its log what it waits for, and drains on SIGTERM.
+broker and its store are there, says what it waits for in its log and to whoever asks, and drains on
+SIGTERM.
 """
 
 import asyncio
@@ -11,12 +12,13 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
-from common import data_folder, service
+from common import data_folder, service, vitals
 from common import log as logging
-from common.bus.kafka import KafkaBus
 from common.bus.port import Message
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
+from common.cluster import Ground, grounded
 from common.entity.manifest import Manifest
+from common.health import Health
 from common.ids import ControllerId, Namespace, Subject
 from common.listener import listening, url_of
 from common.message import topics
@@ -24,13 +26,13 @@ from common.message.ping import Ping
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
-from common.store.couch import CouchStores
 from common.store.port import Conflict
 from common.store.secrets_file import InstallationSecret
 from common.store.subjects import SubjectStore
 from controller.app import Services, served
 from controller.balance.completions import Completions
 from controller.balance.inflight import InFlight
+from controller.balance.port import require_all_up
 from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
@@ -52,54 +54,40 @@ async def serve(stop: asyncio.Event) -> None:
     if settings.data is None:
         raise UnusableSettings("BRISK_DATA has to name a folder of this controller's own.")
     clock = SystemClock()
+    health = Health(clock, "couchdb", "kafka", "spool", "invokers")
     async with AsyncExitStack() as stack:
         stack.enter_context(logging.set_up(settings.log_level, sys.stderr.buffer, clock))
         folder = stack.enter_context(data_folder.opened(settings.data))
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
-        stores = await patiently(
-            "CouchDB",
-            partial(CouchStores.open, folder.store, settings.couchdb, settings.store, clock),
-            stop,
-        )
-        stack.push_async_callback(stores.close)
-        bus = await patiently(
-            "Kafka", partial(KafkaBus.open, settings.kafka, folder.bus, clock), stop
-        )
-        stack.push_async_callback(bus.close)
         secret = InstallationSecret.load_or_create(folder.secret)
-        subjects = SubjectStore(stores.subjects, secret, settings.throttle, clock=clock)
-        await patiently("CouchDB", partial(_ensure_guest, subjects, settings), stop)
-        inflight = InFlight()
-        balancer = Sharding(bus, clock, controllers=settings.controller.count)
-        controller = ControllerId(settings.controller.id)
-        completions = Completions(bus, controller, inflight, clock, judge=balancer.ended)
-        hear = partial(bus.listen, topics.HEALTH, partial(_heard, balancer))
-        for listen in (completions.listen, hear):
-            await patiently("Kafka", listen, stop)
+        async with vitals.served(listener.dup(), health, instead_of="controller"):
+            ground = await stack.enter_async_context(
+                grounded(settings, folder, clock, health, stop)
+            )
+            subjects = SubjectStore(ground.stores.subjects, secret, settings.throttle, clock=clock)
+            await patiently(health, "couchdb", partial(_ensure_guest, subjects, settings), stop)
+            inflight = InFlight()
+            balancer = Sharding(ground.bus, clock, controllers=settings.controller.count)
+            completions = Completions(
+                ground.bus,
+                ControllerId(settings.controller.id),
+                inflight,
+                clock,
+                judge=balancer.ended,
+            )
+            hear = partial(ground.bus.listen, topics.HEALTH, partial(_heard, balancer))
+            for listen in (completions.listen, hear):
+                await patiently(health, "kafka", listen, stop)
         await stack.enter_async_context(serving(completions.serve()))
         await stack.enter_async_context(serving(_tick(balancer)))
-        services = Services(
-            settings=settings,
-            clock=clock,
-            manifest=Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}"),
-            actions=ActionStore(stores.entities, stores.blobs),
-            activations=stores.activations,
-            subjects=subjects,
-            entitlement=Entitlement(clock, inflight),
-            invoker=ActionInvoker(
-                controller,
-                bus=bus,
-                balancer=balancer,
-                inflight=inflight,
-                keys=subjects,
-                clock=clock,
-                max_payload_bytes=settings.limits.max_payload_bytes,
-            ),
-            invoker_health=lambda: {
-                f"invoker{invoker}/{invoker}": health.text
-                for invoker, health in balancer.states.items()
-            },
-        )
+        services = _services(ground, subjects, balancer, inflight, settings, clock, health)
+
+        async def check_invokers() -> None:
+            require_all_up(services.invoker_health())
+
+        checks = ground.checks | {"invokers": check_invokers}
+        await stack.enter_async_context(health.watched(checks))
+        health.begin()
         await stack.enter_async_context(
             served(
                 services,
@@ -110,7 +98,41 @@ async def serve(stop: asyncio.Event) -> None:
         )
         log.info("controller_is_ready", url=url_of(settings.http.host, listener))
         await stop.wait()
+        health.stop()
         log.info("controller_stops")
+
+
+def _services(
+    ground: Ground,
+    subjects: SubjectStore,
+    balancer: Sharding,
+    inflight: InFlight,
+    settings: Settings,
+    clock: Clock,
+    health: Health,
+) -> Services:
+    return Services(
+        settings=settings,
+        clock=clock,
+        manifest=Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}"),
+        actions=ActionStore(ground.stores.entities, ground.stores.blobs),
+        activations=ground.stores.activations,
+        subjects=subjects,
+        entitlement=Entitlement(clock, inflight),
+        invoker=ActionInvoker(
+            ControllerId(settings.controller.id),
+            bus=ground.bus,
+            balancer=balancer,
+            inflight=inflight,
+            keys=subjects,
+            clock=clock,
+            max_payload_bytes=settings.limits.max_payload_bytes,
+        ),
+        invoker_health=lambda: {
+            f"invoker{invoker}/{invoker}": state.text for invoker, state in balancer.states.items()
+        },
+        health=health,
+    )
 
 
 async def _ensure_guest(subjects: SubjectStore, settings: Settings) -> None:

@@ -43,6 +43,7 @@ def routes() -> str:
         entitlement=nobody,
         invoker=nobody,
         invoker_health=dict,
+        health=nobody,
     )
     return reference(table(services))
 

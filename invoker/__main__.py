@@ -1,35 +1,36 @@
 """One invoker of a cluster: `python -m invoker`, on Kafka and CouchDB.
 
 A composition root, as `cli.standalone` is: the same parts, other adapters. It starts before its
-broker and its store are there, says in its log what it waits for, tells every controller each
-second that it lives, and drains on SIGTERM.
+broker, its store and its engine are there, says what it waits for in its log and to whoever asks,
+tells every controller each second that it lives, and drains on SIGTERM.
 """
 
 import asyncio
 import sys
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from functools import partial
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final
 
-from common import data_folder, service
+from common import data_folder, service, vitals
 from common import log as logging
 from common.bus.kafka import KafkaBus
 from common.bus.port import BusUnavailable
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
+from common.cluster import grounded
 from common.data_folder import DataFolder
 from common.entity.manifest import Manifest
+from common.health import Health
 from common.ids import InvokerId
 from common.listener import listening, url_of
 from common.message import topics
 from common.message.ping import Ping
+from common.metrics import Dependency
 from common.patience import Patience
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
-from common.store.couch import CouchStores
-from invoker import vitals
 from invoker.driver.docker.driver import DockerDriver
+from invoker.driver.docker.engine import EngineFailed
 from invoker.driver.port import Network, SandboxDriver
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool.books import Books
@@ -56,66 +57,66 @@ async def serve(stop: asyncio.Event) -> None:
     if settings.data is None:
         raise UnusableSettings("BRISK_DATA has to name a folder of this invoker's own.")
     clock = SystemClock()
+    has_engine = settings.invoker.driver == "docker"
+    engine: tuple[Dependency, ...] = ("engine",) if has_engine else ()
+    health = Health(clock, "couchdb", "kafka", "spool", *engine)
     async with AsyncExitStack() as stack:
         stack.enter_context(logging.set_up(settings.log_level, sys.stderr.buffer, clock))
         folder = stack.enter_context(data_folder.opened(settings.data))
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
-        waits = {"couchdb": "it is not open yet", "kafka": "it is not open yet"}
-        await stack.enter_async_context(vitals.served(listener, lambda: waits))
-
-        stores = await patiently(
-            "CouchDB",
-            partial(CouchStores.open, folder.store, settings.couchdb, settings.store, clock),
-            stop,
-        )
-        stack.push_async_callback(stores.close)
-        waits["couchdb"] = ""
-        bus = await patiently(
-            "Kafka", partial(KafkaBus.open, settings.kafka, folder.bus, clock), stop
-        )
-        stack.push_async_callback(bus.close)
-        waits["kafka"] = ""
+        await stack.enter_async_context(vitals.served(listener.dup(), health))
+        ground = await stack.enter_async_context(grounded(settings, folder, clock, health, stop))
+        checks = ground.checks
 
         driver = _driver(settings, folder)
         stack.push_async_callback(driver.close)
+        if isinstance(driver, DockerDriver):
+            checks["engine"] = driver.check
+            await patiently(health, "engine", driver.check, stop, away=(EngineFailed,))
         report = await driver.probe()
         for each in report.degradations:
             log.warning("degraded", what=each.what, why=each.why, remedy=each.remedy)
         for name in await driver.reconcile():
             log.warning("sandbox_of_a_crash_removed", name=name)
-        actions = ActionStore(stores.entities, stores.blobs)
-        pool = await stack.enter_async_context(
-            Pool.open(
-                books=_books(settings, report.kinds),
-                driver=driver,
-                proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
-                clock=clock,
-                defaults=SandboxDefaults(
-                    network=_network(settings), env={"__OW_API_HOST": settings.invoker.api_host}
-                ),
-                drain_s=settings.http.drain_s,
-                check_invariants=settings.check_invariants,
-            )
-        )
+        pool = await stack.enter_async_context(_pool(settings, driver, report.kinds, clock))
         invoker = Invoker(
             InvokerId(settings.invoker.id),
-            bus=bus,
+            bus=ground.bus,
             pool=pool,
-            actions=actions,
-            activations=stores.activations,
+            actions=ActionStore(ground.stores.entities, ground.stores.blobs),
+            activations=ground.stores.activations,
             clock=clock,
             max_under_way=settings.pool.max_waiting,
         )
+        await stack.enter_async_context(health.watched(checks))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
-        await stack.enter_async_context(serving(_ping(bus, invoker, settings)))
+        await stack.enter_async_context(serving(_ping(ground.bus, invoker, settings)))
         stack.callback(patience.begin)
+        health.begin()
         log.info(
             "invoker_is_ready", url=url_of(settings.http.host, listener), id=invoker.invoker_id
         )
         await stop.wait()
+        health.stop()
         log.info("invoker_stops")
-        await _tell(bus, invoker, settings, is_taking=False)
+        await _tell(ground.bus, invoker, settings, is_taking=False)
+
+
+def _pool(
+    settings: Settings, driver: SandboxDriver, kinds: Mapping[str, str], clock: Clock
+) -> AbstractAsyncContextManager[Pool]:
+    return Pool.open(
+        books=_books(settings, kinds),
+        driver=driver,
+        proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
+        clock=clock,
+        defaults=SandboxDefaults(
+            network=_network(settings), env={"__OW_API_HOST": settings.invoker.api_host}
+        ),
+        drain_s=settings.http.drain_s,
+        check_invariants=settings.check_invariants,
+    )
 
 
 async def _ping(bus: KafkaBus, invoker: Invoker, settings: Settings) -> None:

@@ -95,6 +95,11 @@ class KafkaBus:
         bus._show_metrics()
         return bus
 
+    async def check(self) -> None:
+        """Return when a broker answers now. Raises `BusUnavailable`."""
+        self._require_open()
+        await self._broker.check()
+
     async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
         """Hand *message* over; with *durable*, return only when every replica has it.
 

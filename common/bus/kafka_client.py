@@ -62,6 +62,10 @@ class Broker:
         """Return when a broker answers. Raises `BusUnavailable`."""
         await self._running_producer()
 
+    async def check(self) -> None:
+        """Return when a broker answers now. Raises `BusUnavailable`."""
+        await self._ask("describe_cluster")
+
     async def ensure_topic(self, topic: Topic) -> None:
         """Make *topic* unless it is there. Raises `BusUnavailable`."""
         if topic in self._made:

@@ -63,6 +63,7 @@ class CouchStores:
         self._records = records
         self._http = http
         self._ahead = ahead
+        self._meta = couchdb.prefix + layout.META
         self._admin = admin
         self._close_s = close_s
         self._is_closed = False
@@ -152,6 +153,19 @@ class CouchStores:
             clock=clock,
             close_s=settings.close_s,
         )
+
+    async def check(self) -> None:
+        """Return while the database answers and takes records; what is missing of it is made.
+
+        Raises `StoreUnavailable`, `Denied`, `Invalid`.
+        """
+        await self._http.greet(self._meta)
+        if self._records.fault is not None:
+            raise StoreUnavailable(f"It takes no records: {self._records.fault}")
+
+    async def check_spool(self) -> None:
+        """Return while the spool takes records. Raises `StoreUnavailable`."""
+        self._records.check_spool()
 
     async def close(self) -> None:
         """Flush and close; within the deadline of the settings. Idempotent.

@@ -61,8 +61,8 @@ from common.store.port import (
 )
 from common.store.spool import Spool
 
-# Each is a record in memory, too; as many as a spool of usual records holds.
-MAX_PENDING: Final = 100_000
+# What starts in a part of an hour.
+_MOST_AT_AN_EDGE: Final = 100_000
 # Thirty years of a gigabyte; a thousand times that is still exact in JavaScript, which multiplies.
 _MAX_MB_MS: Final = 1 << 50
 _log: Final = logger(__name__)
@@ -118,6 +118,10 @@ class CouchActivationStore:
         """Why the last bulk failed; None while bulks succeed."""
         return self._writer.fault
 
+    def check_spool(self) -> None:
+        """Return while the spool takes records. Raises `StoreUnavailable`."""
+        self._spool.check()
+
     async def run(self) -> None:
         """Write records until `finish` is called."""
         await self._writer.run()
@@ -146,10 +150,6 @@ class CouchActivationStore:
             raise StoreUnavailable("The store is closed.")
         if (record.namespace, record.activation_id) in self._pending:
             return
-        if len(self._pending) >= MAX_PENDING:
-            raise StoreUnavailable(
-                f"{MAX_PENDING} records wait for the database: {self.fault or 'it is too slow.'}"
-            )
         day = days.day_of(record.activation_id, record.start_ms)
         if not 0 <= record.billed_ms * record.memory_mb <= _MAX_MB_MS:
             raise ValueError(f"no activation is billed {record.billed_ms} ms")
@@ -304,7 +304,7 @@ class CouchActivationStore:
         part = ActivationFilter(
             namespace=wanted.namespace, name=wanted.name, since_ms=since_ms, upto_ms=upto_ms
         )
-        found = await self._shards.newest(day, part, MAX_PENDING)
+        found = await self._shards.newest(day, part, _MOST_AT_AN_EDGE)
         return [HourUsage("", 0, len(found), 0, 0)]
 
     async def _newest(

@@ -14,9 +14,9 @@ from common import codec
 from common.ids import DocId, Rev
 from common.log import logger
 from common.settings import CouchdbSettings
-from common.store.couch_faults import DENIED_PAUSE_S, Denied, Invalid, pause_s
+from common.store.couch_faults import Invalid, pause_s
 from common.store.couch_http import CouchHttp
-from common.store.port import Gap, Invalidation, StoreError
+from common.store.port import Denied, Gap, Invalidation, StoreError
 
 _NOW: Final = "now"
 _SILENT_HEARTBEATS: Final = 3
@@ -64,7 +64,7 @@ class CouchChanges:
                 if isinstance(error, Invalid):
                     since = _NOW  # The server does not know this place any more.
                 wait_s = pause_s(failures, self._http.jitter())
-                await asyncio.sleep(DENIED_PAUSE_S if isinstance(error, Denied) else wait_s)
+                await asyncio.sleep(error.pause_s if isinstance(error, Denied) else wait_s)
 
 
 def _change(line: bytes) -> tuple[str, Invalidation | None]:

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from common import codec
-from common.store.port import Conflict, Missing, StoreError, StoreUnavailable
+from common.store.port import Conflict, Denied, Missing, StoreError, StoreUnavailable
 
 FIRST_PAUSE_S: Final = 0.05
 LAST_PAUSE_S: Final = 2.0
-# An account is locked for 300 s; who asks often prolongs it for everybody behind the same address.
-DENIED_PAUSE_S: Final = 30.0
-# 408: the server waited for the body. 500: maintenance, a timeout inside. 502, 504: a proxy.
-_AWAY: Final = frozenset({408, 429, 500, 502, 503, 504})
+# The server waited for the body; it has too much to do.
+_AWAY: Final = frozenset({408, 429})
+_CREDENTIALS: Final = "BRISK_COUCHDB__USER and BRISK_COUCHDB__PASSWORD"
 
 
 class Refused(StoreUnavailable):
@@ -44,14 +43,12 @@ class Invalid(StoreError):
     """The database does not understand the request."""
 
 
-class Denied(StoreError):
-    """The database does not know this user or password, or does not let them."""
+class WrongPassword(Denied):
+    """The database does not know this user, or this is not the user's password."""
 
 
 class Locked(Denied):
     """The database has locked this user out for some minutes, after wrong passwords."""
-
-    retryable = True
 
 
 def error_of(status: int, body: bytes) -> StoreError:
@@ -59,17 +56,30 @@ def error_of(status: int, body: bytes) -> StoreError:
     said = _said(body)
     error, reason = str(said.get("error", "")), str(said.get("reason", ""))
     text = f"The database says {status} {error}: {reason}"
-    if status == 401:
-        return Denied(text)
-    if status == 403:
-        return Locked(text) if "locked" in reason.lower() else Denied(text)
+    if status in (401, 403):
+        return _denied(text, reason.lower())
+    if status == 413:
+        return TooLarge(reason)
+    if not error or status in _AWAY or status >= 500:
+        # All from 500 on: maintenance, a time-out inside, a full disk, a proxy before it. What has
+        # no error in CouchDB's words comes from somebody else, and says nothing of the request.
+        return Ambiguous(text)
     if status == 404:
         return DatabaseMissing(text) if _names_database(reason) else Missing()
     if status in (409, 412):
         return Conflict()
-    if status == 413:
-        return TooLarge(reason)
-    return Ambiguous(text) if status in _AWAY else Invalid(text)
+    return Invalid(text)
+
+
+def _denied(text: str, reason: str) -> Denied:
+    if "locked" in reason:
+        return Locked(
+            f"{text} The lock ends by itself after some minutes; wrong passwords from this address "
+            f"set it: compare {_CREDENTIALS} of every process here with the database's."
+        )
+    if "password" in reason:
+        return WrongPassword(f"{text} Compare {_CREDENTIALS} with the database's.")
+    return Denied(f"{text} The user of BRISK_COUCHDB__USER needs this right.")
 
 
 def pause_s(failures: int, jitter: float) -> float:

@@ -7,9 +7,10 @@ wait for readers. Nothing is sent before the databases are known to be laid out 
 
 A read is asked again for `retry_s`, with pauses that double and have full jitter: ten lines, where
 a library for retries would have to be told the same rules. A write is sent once; whether it may be
-sent again is known to who sends it. When nothing has succeeded for five seconds, reads are tried
+sent again is known to who sends it. When everything has failed for five seconds, reads are tried
 once only, so that callers learn soon what everybody knows. After a refused password nothing is
-sent for thirty seconds: CouchDB locks a name after five, for every process behind this address.
+sent for ninety seconds, and then one request alone: CouchDB locks a name after five, for every
+process behind this address.
 """
 
 import asyncio
@@ -29,15 +30,15 @@ from common.clock import Clock
 from common.entropy import Entropy
 from common.settings import CouchdbSettings
 from common.store.couch_faults import (
-    DENIED_PAUSE_S,
     Ambiguous,
     DatabaseMissing,
-    Denied,
+    Locked,
     Refused,
+    WrongPassword,
     error_of,
     pause_s,
 )
-from common.store.port import StoreUnavailable
+from common.store.port import Denied, StoreError, StoreUnavailable
 
 READERS: Final = 16
 DEGRADED_AFTER_S: Final = 5.0
@@ -78,7 +79,7 @@ class CouchHttp:
         self._root = settings.url.rstrip("/")
         self._readers = self._session(READERS)
         self._bulks = self._session(settings.bulks_in_flight)
-        self._last_success_s = clock.elapsed_s()
+        self._failing_since_s: float | None = None
         self.make: Callable[[str], Awaitable[bool]] | None = None
         """Told the name of a database that is missing; True when it has been made."""
         self.first: Callable[[], Awaitable[None]] | None = None
@@ -93,7 +94,8 @@ class CouchHttp:
     @property
     def is_degraded(self) -> bool:
         """Whether nothing has succeeded for a while although it was tried."""
-        return self._clock.elapsed_s() - self._last_success_s > DEGRADED_AFTER_S
+        since_s = self._failing_since_s
+        return since_s is not None and self._clock.elapsed_s() - since_s > DEGRADED_AFTER_S
 
     async def read(
         self,
@@ -123,6 +125,15 @@ class CouchHttp:
                     raise
                 metrics.COUCHDB_RETRIES.inc()
             await asyncio.sleep(wait_s)
+
+    async def greet(self, *path: str) -> None:
+        """Return when the server answers, asked once: the database *path*, or the server itself.
+
+        Raises `StoreUnavailable`, `Denied`, `Invalid`.
+        """
+        await self._send(
+            self._readers, "GET", path or ("",), None, None, _JSON, self._settings.request_s
+        )
 
     async def write(
         self,
@@ -177,10 +188,10 @@ class CouchHttp:
                 ) as response:
                     if response.status >= 400:
                         raise self._failed(response.status, await response.read())
-                    self._last_success_s = self._clock.elapsed_s()
+                    self._answered()
                     yield response.content
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise _away(error) from error
+                raise self._unanswered(error) from error
 
     async def require_ready(self) -> None:
         """Return when what is to be done first has succeeded; who comes meanwhile waits for it.
@@ -273,25 +284,41 @@ class CouchHttp:
                 # Whole, also of an error: else the connection cannot be used again.
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _away(error) from error
+            raise self._unanswered(error) from error
         if response.status >= 400:
             raise self._failed(response.status, content)
-        self._last_success_s = self._clock.elapsed_s()
+        self._answered()
         return Answer(response.status, content)
 
     def _require_allowed(self) -> None:
-        if self._denied is not None and self._clock.elapsed_s() < self._denied_until_s:
+        if self._denied is None:
+            return
+        now_s = self._clock.elapsed_s()
+        if now_s < self._denied_until_s:
             raise type(self._denied)(str(self._denied)) from self._denied
+        # This request may find out; whoever comes before its answer waits for another turn.
+        self._denied_until_s = now_s + self._denied.pause_s
+
+    def _failed(self, status: int, body: bytes) -> StoreError:
+        error = error_of(status, body)
+        if isinstance(error, StoreUnavailable):
+            return self._unanswered(error)
+        self._answered()  # it works, and says no
+        if isinstance(error, (WrongPassword, Locked)):
+            self._denied = error
+            self._denied_until_s = self._clock.elapsed_s() + error.pause_s
+        return error
+
+    def _answered(self) -> None:
+        self._failing_since_s = None
         self._denied = None
 
-    def _failed(self, status: int, body: bytes) -> Exception:
-        error = error_of(status, body)
-        if isinstance(error, Denied):
-            self._denied = error
-            self._denied_until_s = self._clock.elapsed_s() + DENIED_PAUSE_S
-        elif not isinstance(error, StoreUnavailable):
-            self._last_success_s = self._clock.elapsed_s()  # it works, and says no
-        return error
+    def _unanswered(self, error: Exception) -> StoreUnavailable:
+        now_s = self._clock.elapsed_s()
+        if self._failing_since_s is None:
+            self._failing_since_s = now_s
+        self._denied_until_s = now_s  # nobody has looked at the password
+        return error if isinstance(error, StoreUnavailable) else _away(error)
 
     def _url(self, path: tuple[str, ...], query: Mapping[str, str] | None) -> URL:
         text = "/".join((self._root, *(quote(part, safe="") for part in path)))

@@ -6,12 +6,12 @@ two seconds, for as long as it takes: the spool has the records. What comes of a
 
 | failure | then |
 |---|---|
-| reset, time-out, 5xx, 429 | the same records again: what was stored answers "conflict" |
+| reset, time-out, 5xx (a full disk), 429 | the same again: what was stored answers "conflict" |
 | 400 for the whole bulk | halves, until the culprit is alone; it goes into the folder `refused` |
 | 413 for the whole bulk | the named record goes apart, as an attachment; the others again |
 | a row is forbidden | that record goes into `refused` |
 | the database of the day is gone | it is made anew |
-| 401, 403 | again after 30 s, not sooner: asking locks the account for everybody |
+| 401, 403 | again after 90 s, not sooner: asking locks the account for everybody |
 """
 
 import asyncio
@@ -26,9 +26,7 @@ from common.log import logger
 from common.settings import CouchdbSettings
 from common.store.couch_bulk import named, sorted_rows
 from common.store.couch_faults import (
-    DENIED_PAUSE_S,
     DatabaseMissing,
-    Denied,
     Invalid,
     TooLarge,
     pause_s,
@@ -38,7 +36,7 @@ from common.store.couch_http import CouchHttp
 from common.store.couch_records import ATTACHMENT, Wire, apart_id, to_wire
 from common.store.couch_shards import Shards
 from common.store.days import Pending
-from common.store.port import Conflict, StoreError
+from common.store.port import Conflict, Denied, StoreError
 
 _log: Final = logger(__name__)
 # A bulk is `{"docs":[` and `]}` and its records; one of them must fit however it is escaped.
@@ -228,7 +226,7 @@ class BulkWriter:
         self._failures += 1
         self._pause_s = pause_s(self._failures, self._http.jitter())
         if isinstance(error, Denied):
-            self._pause_s = DENIED_PAUSE_S
+            self._pause_s = error.pause_s
 
     def _halves(self, wires: list[Wire], error: StoreError) -> list[list[Wire]]:
         if len(wires) == 1:

@@ -22,6 +22,8 @@ class StoreError(BriskError):
     """The store failed."""
 
     retryable = False
+    pause_s = 1.0
+    """How long to wait before the same is tried again, where that may help."""
 
 
 class Missing(StoreError):
@@ -38,6 +40,15 @@ class StoreUnavailable(StoreError):
     retryable = True
 
 
+class Denied(StoreError):
+    """The store does not let this process in."""
+
+    retryable = True
+    pause_s = 90.0
+    """CouchDB locks a user out after five wrong passwords in 300 s, for everybody behind the same
+    address; one every 90 s are four."""
+
+
 class Corrupted(StoreError):
     """What is stored cannot be read as what it should be."""
 
@@ -48,6 +59,9 @@ class LayoutUnknown(StoreError):
 
 class RestoreUnfinished(StoreError):
     """These stores hold a part of a backup only, and nobody may use them."""
+
+    retryable = True
+    pause_s = 5.0
 
 
 @dataclass(frozen=True, slots=True)

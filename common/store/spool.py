@@ -17,6 +17,9 @@ from common.store.port import Corrupted, StoreUnavailable
 # About 100 000 usual records, or ten minutes of a disk that is full, at some 200 a second.
 MAX_BYTES: Final = 128 << 20
 ROTATE_BYTES: Final = 4 << 20
+MAX_RECORDS: Final = 100_000
+"""Each is in memory, too."""
+_TRIAL: Final = bytes(4096)
 
 
 class Spool:
@@ -32,7 +35,9 @@ class Spool:
         """
         self._max_bytes = max_bytes
         self._rotate_bytes = rotate_bytes
+        self._folder = folder
         self._doubtful: set[Segment] = set()
+        self._has_refused = False
         try:
             self._log = AppendLog(folder, "spool")
         except OSError as error:
@@ -66,20 +71,47 @@ class Spool:
 
         Raises `StoreUnavailable`, which names the cause.
         """
+        self._has_refused = True
+        segment = self._append(document)
+        self._has_refused = False
+        segment.entries += 1
+        return segment
+
+    def check(self) -> None:
+        """Return while records are taken; tries it, if the last one was not.
+
+        Raises `StoreUnavailable`, which names the cause.
+        """
+        self._require_room(0)
+        if self._has_refused:
+            trial = self._folder / "trial"
+            try:
+                trial.write_bytes(_TRIAL)
+                trial.unlink()
+            except OSError as error:
+                raise _refusal(error) from error
+            self._has_refused = False
+
+    def _append(self, document: bytes) -> Segment:
+        self._require_room(len(document))
         log = self._log
-        if log.size_bytes + len(document) > self._max_bytes:
+        try:
+            if log.is_suspect or log.active.size_bytes >= self._rotate_bytes:
+                log.rotate()
+            return log.append(document)
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def _require_room(self, size_bytes: int) -> None:
+        if self._log.size_bytes + size_bytes > self._max_bytes:
             raise StoreUnavailable(
                 f"The spool of records is full ({self._max_bytes >> 20} MB): the database has not "
                 "taken them."
             )
-        try:
-            if log.is_suspect or log.active.size_bytes >= self._rotate_bytes:
-                log.rotate()
-            segment = log.append(document)
-        except OSError as error:
-            raise StoreUnavailable(f"The spool takes no record: {error.strerror}.") from error
-        segment.entries += 1
-        return segment
+        if sum(segment.entries for segment in self._log.files) >= MAX_RECORDS:
+            raise StoreUnavailable(
+                f"{MAX_RECORDS} records wait for the database, and the spool holds no more."
+            )
 
     def done(self, segment: Segment) -> None:
         """Note that one document of *segment* is in the database for good."""
@@ -114,3 +146,7 @@ class Spool:
         await self._log.close()
         if empty:
             self._log.delete_all()
+
+
+def _refusal(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"The spool takes no record: {error.strerror}.")

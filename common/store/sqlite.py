@@ -113,6 +113,15 @@ class SqliteStores:
             settings=settings,
         )
 
+    async def check(self) -> None:
+        """Return while the database takes records. Raises `StoreUnavailable`."""
+        if self._records.fault is not None:
+            raise StoreUnavailable(f"It takes no records: {self._records.fault}")
+
+    async def check_spool(self) -> None:
+        """Return while the spool takes records. Raises `StoreUnavailable`."""
+        self._records.check_spool()
+
     async def close(self) -> None:
         """Flush and close; within the deadline of the settings. Idempotent.
 

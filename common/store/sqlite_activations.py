@@ -38,8 +38,6 @@ from common.store.sqlite_day_writer import Committed, DayWriter
 from common.store.sqlite_file import Readers
 from common.store.sqlite_queries import Moment, Queries, record
 
-# Each is a record in memory, too; as many as a spool of usual records holds.
-MAX_PENDING: Final = 100_000
 # Thirty years of a gigabyte; so that a thousand times that can be summed.
 _MAX_MB_MS: Final = 1 << 50
 _BATCH_BYTES: Final = 16 << 20
@@ -92,6 +90,10 @@ class SqliteActivationStore:
         """Size of the spool's files."""
         return self._spool.size_bytes
 
+    def check_spool(self) -> None:
+        """Return while the spool takes records. Raises `StoreUnavailable`."""
+        self._spool.check()
+
     def put(self, record: ActivationRecord) -> None:
         """Take over *record*: once this returns it survives `kill -9`; readers see it at once.
 
@@ -102,10 +104,6 @@ class SqliteActivationStore:
             raise StoreUnavailable("The store is closed.")
         if (record.namespace, record.activation_id) in self._pending:
             return
-        if len(self._pending) >= MAX_PENDING:
-            raise StoreUnavailable(
-                f"{MAX_PENDING} records wait for the database: {self.fault or 'it is too slow.'}"
-            )
         day = days.day_of(record.activation_id, record.start_ms)
         if not 0 <= record.billed_ms * record.memory_mb <= _MAX_MB_MS:
             raise ValueError(f"no activation is billed {record.billed_ms} ms")

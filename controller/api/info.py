@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from common import metrics
+from common import metrics, vitals
 from common.settings import LimitSettings, ThrottleSettings
 from controller.api.route import Route
 from controller.api.services import Services
@@ -28,12 +28,19 @@ class Info:
         self._api = api(_built_on())
         self._swagger = _swagger()
         self._invoker_health = services.invoker_health
+        self._health = services.health
 
     def routes(self) -> tuple[Route, ...]:
         """Return the lines of the table."""
         return (
             _open("/", self.get_deployment, "Read what this deployment offers"),
             _open("/ping", self.ping, "Ask whether the process answers"),
+            _open(
+                "/healthz",
+                self.get_health,
+                "Read whether requests should be sent here, and how each dependency is",
+                {200: "They should; what is degraded is named.", 503: "The process stops."},
+            ),
             _open("/metrics", self.get_metrics, "Read all metrics in Prometheus' text format"),
             _open("/invokers", self.get_invokers, "Read the health of each invoker"),
             _open("/invokers/healthy/count", self.count_healthy, "Count the healthy invokers"),
@@ -54,6 +61,10 @@ class Info:
     async def ping(self, _: web.Request) -> web.StreamResponse:
         """Answer `pong`."""
         return web.Response(text="pong", headers={"Content-Type": "text/plain; charset=UTF-8"})
+
+    async def get_health(self, _: web.Request) -> web.StreamResponse:
+        """Answer how this process and each of its dependencies is."""
+        return vitals.healthz(self._health)
 
     async def get_metrics(self, _: web.Request) -> web.StreamResponse:
         """Answer all metrics."""

@@ -8,6 +8,7 @@ from common.clock import Clock
 from common.entity.action import Action
 from common.entity.exec_request import Kinds
 from common.entity.identity import Identity
+from common.health import Health
 from common.ids import TransId
 from common.message.activation import ActivationMessage
 from common.settings import Settings
@@ -91,5 +92,5 @@ class Services:
     invoker: Invoker
     invoker_health: Callable[[], Mapping[str, str]]
     """State by name, as `/invokers` shows it: `{"invoker0/0": "up"}`."""
-    dependencies: Callable[[], Mapping[str, str]] = dict
-    """What this process stands on, and why it does not answer; empty where it does."""
+    health: Health
+    """What this process stands on."""

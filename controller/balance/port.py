@@ -1,6 +1,7 @@
 """What an invocation expects of a load balancer."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
@@ -8,6 +9,27 @@ from common.message.activation import ActivationMessage
 
 class NoCapacity(BriskError):
     """No invoker takes activations right now."""
+
+
+class InvokersMissing(BriskError):
+    """Not all invokers take activations."""
+
+
+UP: Final = "up"
+"""The word of `/invokers` for an invoker that takes activations."""
+
+
+def require_all_up(states: Mapping[str, str]) -> None:
+    """Raise `InvokersMissing`, which names who is missing, unless all of *states* are up.
+
+    states: by name, as `/invokers` shows them.
+    """
+    if not states:
+        raise InvokersMissing("No invoker has been heard of.")
+    missing = [f"{name} is {state}" for name, state in states.items() if state != UP]
+    if missing:
+        up = len(states) - len(missing)
+        raise InvokersMissing(f"{up} of {len(states)} are up: {', '.join(missing)}.")
 
 
 class LoadBalancer(Protocol):

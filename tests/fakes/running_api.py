@@ -14,6 +14,7 @@ from common.entity.action import Action, BlobRef
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.manifest import Manifest
+from common.health import Health
 from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject, TransId
 from common.message.activation import ActivationMessage
 from common.settings import LimitSettings, Settings
@@ -288,6 +289,7 @@ async def running_api(limits: LimitSettings | None = None) -> AsyncIterator[Api]
         invoker_health=lambda: {
             f"invoker{n}/{n}": "up" if up else "down" for n, up in health.items()
         },
+        health=Health(clock, "invokers"),
     )
     server = TestServer(build_app(services))
     async with TestClient(server) as client:

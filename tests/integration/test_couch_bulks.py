@@ -9,7 +9,8 @@ import pytest
 from common import metrics
 from common.entity.activation import Response, Status
 from common.store.couch import CouchStores
-from common.store.couch_faults import Denied, Locked
+from common.store.couch_faults import Locked
+from common.store.port import Denied
 from tests.couchfake.faults import LOCKED
 from tests.couchfake.server import CouchFake
 from tests.fakes.records import NOON_MS, a_record, an_id

@@ -53,10 +53,10 @@ def test_the_tour(cluster: Cluster) -> None:
     whole = [api.call("GET", f"{OWN}/activations/{each}").body for each in ids]
     wait_until(lambda: usage(api)["activations"] == 23)
     assert usage(api)["billed_ms"] >= sum(each["billed_ms"] for each in whole)
-    for invoker in cluster.invokers:
-        assert get(f"{invoker.url}/healthz") == {
-            "healthy": True, "dependencies": {"couchdb": "", "kafka": ""},
-        }  # fmt: skip
+    for member in (cluster.controller, *cluster.invokers):
+        said = get(f"{member.url}/healthz")
+        assert said["state"] == "healthy", said
+        assert {"couchdb", "kafka", "spool"} <= said["dependencies"].keys()
 
 
 def test_every_controller_hears_of_every_invoker_and_of_its_own_calls(tmp_path: Path) -> None:

@@ -112,6 +112,10 @@ class DockerDriver:
             is_root=os.geteuid() == 0,
         )
 
+    async def check(self) -> None:
+        """Return when the engine answers now. Raises `EngineFailed`."""
+        await self._engine.check()
+
     async def reconcile(self) -> list[str]:
         """Remove the containers that a crashed predecessor left, and their folders."""
         removed = await self._library.remove_containers(self._house.owner)

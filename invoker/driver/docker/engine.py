@@ -68,6 +68,10 @@ class Engine:
         if session is not None:
             await session.close()
 
+    async def check(self) -> None:
+        """Return when the engine answers now. Raises `EngineFailed`."""
+        await self._ask("GET", "/version")
+
     async def create(self, name: str, body: bytes) -> str:
         """Make a container and return its id. Raises `EngineFailed`."""
         answer = await self._ask("POST", f"/containers/create?name={name}", body)

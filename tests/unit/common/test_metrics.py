@@ -81,11 +81,11 @@ def test_every_series_exists_before_anything_happened() -> None:
 
 
 def test_every_name_says_part_what_and_unit() -> None:
-    units = r"(total|seconds|bytes|megabytes|records|messages|activations|sandboxes)"
+    units = r"(total|seconds|bytes|megabytes|records|messages|activations|sandboxes|dependencies)"
     for family in metrics.REGISTRY.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert re.fullmatch(
-            rf"brisk_(invoker|pool|store|bus|http|entitlement|log)_[a-z_]*{units}", name
+            rf"brisk_(invoker|pool|store|bus|http|entitlement|health|log)_[a-z_]*{units}", name
         )
         assert family.documentation.endswith(".")
 

@@ -15,7 +15,7 @@ from common.store.couch_layout import day_of_shard, day_plan, shard_id
 from common.store.couch_records import Wire, apart_of, from_wire, to_wire, usage_of
 from common.store.days import Pending
 from common.store.ledger import used
-from common.store.port import Conflict, Missing, StoreError, StoreUnavailable
+from common.store.port import Conflict, Denied, Missing, StoreError, StoreUnavailable
 from tests.couchfake.faults import LOCKED
 from tests.fakes.records import RECORDS, a_record, an_id
 
@@ -50,9 +50,10 @@ def test_what_is_billed_stays_in_a_record_that_is_kept_apart(record: ActivationR
 @pytest.mark.parametrize(
     ("status", "error", "reason", "meaning"),
     [
-        (401, "unauthorized", "Name or password is incorrect.", faults.Denied),
+        (401, "unauthorized", "Name or password is incorrect.", faults.WrongPassword),
+        (401, "unauthorized", "You are not authorized to access this db.", Denied),
         (403, "forbidden", LOCKED, faults.Locked),
-        (403, "forbidden", "You are not a server admin.", faults.Denied),
+        (403, "forbidden", "You are not a server admin.", Denied),
         (404, "not_found", "missing", Missing),
         (404, "not_found", "deleted", Missing),
         (404, "not_found", "Database does not exist.", faults.DatabaseMissing),
@@ -64,6 +65,9 @@ def test_what_is_billed_stays_in_a_record_that_is_kept_apart(record: ActivationR
         (500, "internal_server_error", "No DB shards could be opened.", faults.Ambiguous),
         (500, "timeout", "The request could not be processed in time.", faults.Ambiguous),
         (503, "all_workers_died", "", faults.Ambiguous),
+        (500, "badmatch", "{error,enospc}", faults.Ambiguous),
+        (507, "insufficient_storage", "enospc", faults.Ambiguous),
+        (405, "method_not_allowed", "Only GET allowed", faults.Invalid),
     ],
 )
 def test_each_answer_has_one_meaning(
@@ -72,11 +76,23 @@ def test_each_answer_has_one_meaning(
     found = faults.error_of(status, json.dumps({"error": error, "reason": reason}).encode())
 
     assert type(found) is meaning
-    assert found.retryable == (isinstance(found, StoreUnavailable) or meaning is faults.Locked)
+    assert found.retryable == isinstance(found, StoreUnavailable | Denied)
 
 
-def test_an_answer_of_a_proxy_is_understood_too() -> None:
-    assert isinstance(faults.error_of(502, b"<html>Bad Gateway"), faults.Ambiguous)
+@pytest.mark.parametrize("status", [400, 404, 405, 502])
+def test_what_is_not_said_by_couchdb_says_nothing_of_a_document(status: int) -> None:
+    assert isinstance(faults.error_of(status, b"<html>nginx"), faults.Ambiguous)
+
+
+def test_a_body_that_a_proxy_finds_too_large_is_too_large() -> None:
+    assert isinstance(faults.error_of(413, b"<html>nginx"), faults.TooLarge)
+
+
+@pytest.mark.parametrize("reason", ["Name or password is incorrect.", LOCKED])
+def test_who_is_not_let_in_reads_which_settings_to_look_at(reason: str) -> None:
+    said = str(faults.error_of(403, json.dumps({"error": "forbidden", "reason": reason}).encode()))
+    assert reason in said
+    assert "BRISK_COUCHDB__USER and BRISK_COUCHDB__PASSWORD" in said
 
 
 @given(failures=st.integers(1, 10_000), jitter=st.floats(0, 1, exclude_max=True))

@@ -1,5 +1,6 @@
 """The spool: bounded, and a file of it lives as long as one of its records is needed."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -97,3 +98,31 @@ async def test_a_damaged_spool_is_named(tmp_path: Path) -> None:
     with pytest.raises(Corrupted, match=path.name):
         list(broken.left_over())
     await broken.close(empty=False)
+
+
+async def test_a_spool_that_refused_knows_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, max_bytes=1 << 10)
+    segment = spool.add(b"x" * 900)
+    spool.check()
+    with pytest.raises(StoreUnavailable, match="full"):
+        spool.add(b"x" * 900)
+    spool.check()  # a smaller one would be taken
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", _no_space)
+        full.setattr(Path, "write_bytes", _no_space)
+        with pytest.raises(StoreUnavailable, match="No space left on device"):
+            spool.add(b"y")
+        with pytest.raises(StoreUnavailable, match="takes no record: No space left on device"):
+            spool.check()
+
+    spool.check()
+    assert [path.name for path in files(tmp_path)] == ["spool-00000001.log"]
+    spool.done(segment)
+    await spool.close(empty=True)
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from common.clock import SystemClock
 from common.ids import DocId, Namespace
 from common.settings import StoreSettings
-from common.store import sqlite_activations
+from common.store import spool
 from common.store.port import ActivationFilter, Conflict, Corrupted, StoreUnavailable
 from common.store.sqlite import SqliteStores
 from tests.fakes.records import DAY_MS, NOON_MS, a_record
@@ -141,7 +141,7 @@ async def test_a_day_whose_making_broke_off_is_made_again(tmp_path: Path) -> Non
 async def test_too_many_pending_records_are_refused_with_the_cause(
     stores: SqliteStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_activations, "MAX_PENDING", 3)
+    monkeypatch.setattr(spool, "MAX_RECORDS", 3)
     for number in range(3):
         stores.activations.put(a_record(number))
 
