@@ -87,6 +87,11 @@ def keeps_sandbox(response: Response) -> bool:
     return response.status in (Status.SUCCESS, Status.APPLICATION_ERROR)
 
 
+def is_at_fault(response: Response) -> bool:
+    """Tell whether the invoker is to blame: not the code, not the store, not an earlier crash."""
+    return response.status is Status.WHISK_ERROR and response not in _BLAMELESS
+
+
 def _answered(answer: Answer) -> Response:
     if answer.status != HTTP_OK:
         return _developer_error(answer, _INVALID_RUN)
@@ -131,3 +136,8 @@ def _truncated_text(answer: Answer) -> str:
 
 def _characters(body: bytes) -> int:
     return len(body) if body.isascii() else len(body.decode(errors="replace"))
+
+
+_BLAMELESS: Final = [
+    failure(Status.WHISK_ERROR, text) for text in (ACTION_NOT_FETCHED, INTERRUPTED)
+]

@@ -224,6 +224,7 @@ class Invoker:
             transid=message.transid,
             invoker=self.invoker_id,
             record=ended,
+            is_at_fault=outcome.is_at_fault(ended.response),
         )
         topic = topics.completed(message.controller)
         for attempt in range(ANSWER_TRIES):

@@ -14,3 +14,5 @@ class Completion:
     transid: TransId
     invoker: InvokerId
     record: ActivationRecord
+    is_at_fault: bool = False
+    """The invoker itself is to blame that it ended badly: neither the code nor the store is."""

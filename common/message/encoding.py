@@ -131,6 +131,7 @@ def _completion_fields(message: Completion) -> dict[str, Any]:
         "activation_id": message.activation_id,
         "transid": message.transid,
         "invoker": message.invoker,
+        "is_at_fault": message.is_at_fault,
     }
 
 
@@ -140,6 +141,7 @@ def _completion(record: bytes, fields: dict[str, Any]) -> Completion:
         transid=TransId(fields["transid"]),
         invoker=InvokerId(fields["invoker"]),
         record=activation_document.decode(record),
+        is_at_fault=fields.get("is_at_fault", False),
     )
 
 

@@ -6,7 +6,6 @@ from typing import Final, TypeAlias
 
 from common.bus.port import Bus, Message
 from common.clock import Clock
-from common.entity.activation import Status
 from common.ids import ActivationId, ControllerId
 from common.log import logger
 from common.message import topics
@@ -55,8 +54,8 @@ class Completions:
 
     def _ended(self, message: Message) -> None:
         assert isinstance(message, Completion), message
-        is_at_fault = message.record.response.status is Status.WHISK_ERROR
-        self._judge(message.activation_id, Ended.AT_FAULT if is_at_fault else Ended.WELL)
+        ended = Ended.AT_FAULT if message.is_at_fault else Ended.WELL
+        self._judge(message.activation_id, ended)
         self._inflight.complete(message.activation_id, message.record)
 
 

@@ -7,12 +7,14 @@
     UNHEALTHY,
     UNRESPONSIVE  HEALTHY         an activation ended well, and the last 10 are within the bounds
     any           OFFLINE         no ping for 10 s, or it says that it drains
-    OFFLINE       UNHEALTHY       a ping came again, from one that had been given work before
-    OFFLINE       HEALTHY         the first ping of all: nothing is known against it
+    OFFLINE       HEALTHY         a ping came; on trial, if it had been given work before
+    UNHEALTHY,
+    UNRESPONSIVE  HEALTHY         it has been so for 10 s: on trial
 
-Only HEALTHY invokers are given users' work; UNHEALTHY and UNRESPONSIVE ones prove themselves with
-test activations. Source: OpenWhisk's `InvokerSupervision.scala`, whose new invokers begin UNHEALTHY
-and have to run a test first.
+Only HEALTHY invokers are given work. One that is on trial has three faults to its name: one more,
+and it is left out for another 10 s; ten activations that end well, and nothing is held against it.
+Source: OpenWhisk's `InvokerSupervision.scala`, which sends test activations instead: those need an
+action of the platform's own in every installation, and prove less than a user's work.
 """
 
 from collections import Counter
@@ -23,6 +25,8 @@ from typing import Final
 SILENCE_S: Final = 10.0
 REMEMBERED: Final = 10
 TOLERATED: Final = 3
+PROBATION_S: Final = 10.0
+"""How long one that failed is given nothing."""
 
 
 class Health(Enum):
@@ -60,6 +64,8 @@ class Invoker:
     """Of its last activations, the oldest first; at most `REMEMBERED`."""
     is_known: bool = False
     """Whether it was ever heard of."""
+    unwell_s: float | None = None
+    """Since when it is UNHEALTHY or UNRESPONSIVE, in monotonic time, as far as was looked."""
 
 
 def pinged(invoker: Invoker, *, memory_mb: int, is_taking: bool, now_s: float) -> Invoker:
@@ -69,8 +75,7 @@ def pinged(invoker: Invoker, *, memory_mb: int, is_taking: bool, now_s: float) -
         return replace(heard, health=Health.OFFLINE)
     if invoker.health is not Health.OFFLINE:
         return heard
-    health = Health.UNHEALTHY if invoker.is_known and invoker.outcomes else Health.HEALTHY
-    return replace(heard, health=health, outcomes=())
+    return _on_trial(heard, Ended.AT_FAULT) if invoker.outcomes else _trusted(heard)
 
 
 def ended(invoker: Invoker, outcome: Ended) -> Invoker:
@@ -80,10 +85,27 @@ def ended(invoker: Invoker, outcome: Ended) -> Invoker:
 
 
 def waited(invoker: Invoker, *, now_s: float) -> Invoker:
-    """Return *invoker* at *now_s*: silence is the only thing that time adds."""
+    """Return *invoker* at *now_s*: its silence, and its probation."""
     if invoker.health is not Health.OFFLINE and now_s - invoker.heard_s > SILENCE_S:
         return replace(invoker, health=Health.OFFLINE)
+    if invoker.health not in _FAULTS:
+        return replace(invoker, unwell_s=None)
+    if invoker.unwell_s is None:
+        return replace(invoker, unwell_s=now_s)
+    if now_s - invoker.unwell_s >= PROBATION_S:
+        return _on_trial(invoker, _FAULTS[invoker.health])
     return invoker
+
+
+_FAULTS: Final = {Health.UNHEALTHY: Ended.AT_FAULT, Health.UNRESPONSIVE: Ended.UNANSWERED}
+
+
+def _trusted(invoker: Invoker) -> Invoker:
+    return replace(invoker, health=Health.HEALTHY, outcomes=(), unwell_s=None)
+
+
+def _on_trial(invoker: Invoker, fault: Ended) -> Invoker:
+    return replace(_trusted(invoker), outcomes=(fault,) * TOLERATED)
 
 
 def _judged(health: Health, outcomes: tuple[Ended, ...]) -> Health:

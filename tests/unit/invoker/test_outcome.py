@@ -95,3 +95,19 @@ def test_a_successful_result_is_passed_on_byte_for_byte() -> None:
 def test_the_sandbox_stays_after_an_error_that_the_code_reported() -> None:
     response = outcome.of_run(answer(b'{"error":1}'), late=False, timeout_ms=1)
     assert outcome.keeps_sandbox(response)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "is_at_fault"),
+    [
+        (Status.WHISK_ERROR, outcome.NO_RESOURCES, True),
+        (Status.WHISK_ERROR, outcome.ABNORMAL_RUN, True),
+        (Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED, False),
+        (Status.WHISK_ERROR, outcome.INTERRUPTED, False),
+        (Status.DEVELOPER_ERROR, outcome.ABNORMAL_RUN, False),
+    ],
+)
+def test_an_invoker_is_not_blamed_for_what_others_failed_to_do(
+    status: Status, text: str, is_at_fault: bool
+) -> None:
+    assert outcome.is_at_fault(outcome.failure(status, text)) is is_at_fault

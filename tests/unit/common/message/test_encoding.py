@@ -26,6 +26,7 @@ def test_a_completion_comes_back_as_it_was(record: ActivationRecord) -> None:
         transid=TransId("tid"),
         invoker=InvokerId(3),
         record=record,
+        is_at_fault=record.duration_ms % 2 == 1,
     )
 
     assert encoding.decode(encoding.encode(completion)) == completion

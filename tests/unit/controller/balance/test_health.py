@@ -53,11 +53,31 @@ def test_errors_of_users_are_no_fault_of_an_invoker() -> None:
     assert after(ping(Invoker()), *[Ended.WELL] * 50).health is Health.HEALTHY
 
 
-def test_one_that_comes_back_has_to_prove_itself_if_it_had_worked() -> None:
+def test_one_that_comes_back_is_on_trial_if_it_had_worked() -> None:
     worked = after(ping(Invoker(), 0.0), Ended.WELL)
     back = ping(health.waited(worked, now_s=60.0), 61.0)
-    assert back.health is Health.UNHEALTHY
-    assert after(back, Ended.WELL).health is Health.HEALTHY
+    assert back.health is Health.HEALTHY
+    assert after(back, *[Ended.WELL] * 7, Ended.AT_FAULT).health is Health.UNHEALTHY
+    assert after(back, *[Ended.WELL] * 10, Ended.AT_FAULT).health is Health.HEALTHY
+    idle = ping(health.waited(ping(Invoker(), 0.0), now_s=60.0), 61.0)
+    assert after(idle, Ended.AT_FAULT).health is Health.HEALTHY, "nothing is known against it"
+
+
+@pytest.mark.parametrize("fault", [Ended.AT_FAULT, Ended.UNANSWERED])
+def test_who_failed_is_given_another_trial_every_ten_seconds(fault: Ended) -> None:
+    invoker = after(ping(Invoker(), 100.0), *[fault] * 4)
+    verdict = invoker.health
+    for now_s in (100.0, 105.0, 109.9):
+        invoker = ping(health.waited(invoker, now_s=now_s), now_s)
+        assert invoker.health is verdict
+    invoker = health.waited(invoker, now_s=110.0)
+    assert invoker.health is Health.HEALTHY
+    again = after(invoker, fault)
+    assert again.health is verdict
+    again = ping(health.waited(again, now_s=111.0), 111.0)
+    assert health.waited(again, now_s=120.9).health is verdict
+    assert health.waited(again, now_s=121.0).health is Health.HEALTHY
+    assert after(invoker, Ended.WELL).health is Health.HEALTHY
 
 
 def test_who_is_offline_is_not_judged_by_late_outcomes() -> None:

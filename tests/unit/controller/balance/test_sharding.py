@@ -81,7 +81,7 @@ async def test_who_falls_silent_or_drains_or_fails_is_given_nothing() -> None:
         cluster.balancer.try_publish(a_message(an_action()))
 
 
-async def test_an_invoker_at_fault_is_left_out_until_it_has_proved_itself() -> None:
+async def test_an_invoker_at_fault_is_left_out_for_a_while_and_then_tried_again() -> None:
     cluster = Cluster()
     cluster.balancer.heard(ping(TWO, is_taking=False))
     for outcome in (Ended.AT_FAULT,) * 4:
@@ -89,6 +89,14 @@ async def test_an_invoker_at_fault_is_left_out_until_it_has_proved_itself() -> N
         await cluster.balancer.publish(message, durable=False)
         cluster.balancer.ended(message.activation_id, outcome)
     assert cluster.balancer.states[ONE] is Health.UNHEALTHY
+    with pytest.raises(NoCapacity):
+        await cluster.balancer.publish(a_message(an_action()), durable=False)
+
+    for _ in range(11):
+        cluster.balancer.heard(ping(ONE))
+        cluster.balancer.tick()
+        cluster.clock.advance(s=1)
+    await cluster.balancer.publish(a_message(an_action()), durable=False)
 
 
 async def test_what_could_not_be_sent_is_not_booked() -> None:
