@@ -57,7 +57,7 @@ def test_one_that_comes_back_is_on_trial_if_it_had_worked() -> None:
     worked = after(ping(Invoker(), 0.0), Ended.WELL)
     back = ping(health.waited(worked, now_s=60.0), 61.0)
     assert back.health is Health.HEALTHY
-    assert after(back, *[Ended.WELL] * 7, Ended.AT_FAULT).health is Health.UNHEALTHY
+    assert after(back, *[Ended.WELL] * 6, Ended.AT_FAULT).health is Health.UNHEALTHY
     assert after(back, *[Ended.WELL] * 10, Ended.AT_FAULT).health is Health.HEALTHY
     idle = ping(health.waited(ping(Invoker(), 0.0), now_s=60.0), 61.0)
     assert after(idle, Ended.AT_FAULT).health is Health.HEALTHY, "nothing is known against it"
