@@ -51,6 +51,7 @@ from controller.balance.port import UP, require_all_up
 from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
+from invoker.actions import PatientActions
 from invoker.driver.port import Degradation, DriverReport, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool.books import Books
@@ -148,7 +149,7 @@ async def running(
             INVOKER,
             bus=bus,
             pool=pool,
-            actions=actions,
+            actions=PatientActions(actions, clock, wait_s=settings.invoker.fetch_wait_s),
             activations=stores.activations,
             clock=clock,
             max_under_way=settings.pool.max_waiting,

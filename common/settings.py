@@ -248,6 +248,8 @@ class InvokerSettings(_Group):
     """What its sandboxes are made of."""
     api_host: str = "http://127.0.0.1:3233"
     """Where functions reach the API: their `__OW_API_HOST`."""
+    fetch_wait_s: float = Field(default=30.0, ge=0)
+    """How long an accepted activation waits for a store that is away, to read its action."""
 
 
 class SettingsPlace(BaseSettings):

@@ -29,6 +29,7 @@ from common.patience import Patience
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
+from invoker.actions import PatientActions
 from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.engine import EngineFailed
 from invoker.driver.port import Network, SandboxDriver
@@ -83,7 +84,11 @@ async def serve(stop: asyncio.Event) -> None:
             InvokerId(settings.invoker.id),
             bus=ground.bus,
             pool=pool,
-            actions=ActionStore(ground.stores.entities, ground.stores.blobs),
+            actions=PatientActions(
+                ActionStore(ground.stores.entities, ground.stores.blobs),
+                clock,
+                wait_s=settings.invoker.fetch_wait_s,
+            ),
             activations=ground.stores.activations,
             clock=clock,
             max_under_way=settings.pool.max_waiting,

@@ -27,9 +27,9 @@ from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
-from common.store.actions import ActionStore
 from common.store.port import ActivationStore, Missing, StoreError
 from invoker import outcome, record
+from invoker.actions import PatientActions
 from invoker.driver.port import CannotStart
 from invoker.job import Job
 from invoker.pool.pool import Pool
@@ -52,7 +52,7 @@ class Invoker:
         *,
         bus: Bus,
         pool: Pool,
-        actions: ActionStore,
+        actions: PatientActions,
         activations: ActivationStore,
         clock: Clock,
         max_under_way: int,

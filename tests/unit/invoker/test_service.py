@@ -25,6 +25,7 @@ from common.store.actions import ActionStore
 from common.store.port import ActivationStore, Corrupted, Missing, StoreUnavailable
 from invoker import outcome
 from invoker import service as service_module
+from invoker.actions import PatientActions
 from invoker.driver.port import Answer, Operation, Reply
 from invoker.pool.books import Books
 from invoker.pool.keepalive import FixedKeepAlive
@@ -96,7 +97,9 @@ class Platform:
 
 
 @asynccontextmanager
-async def running(driver: FakeDriver | None = None) -> AsyncIterator[Platform]:
+async def running(
+    driver: FakeDriver | None = None, *, wait_s: float = 0.0
+) -> AsyncIterator[Platform]:
     clock = SystemClock()
     driver = driver or FakeDriver()
     books = Books(
@@ -121,7 +124,7 @@ async def running(driver: FakeDriver | None = None) -> AsyncIterator[Platform]:
             INVOKER,
             bus=platform.bus,
             pool=pool,
-            actions=cast(ActionStore, platform.actions),
+            actions=PatientActions(cast(ActionStore, platform.actions), clock, wait_s=wait_s),
             activations=cast(ActivationStore, platform),
             clock=clock,
             max_under_way=20,
