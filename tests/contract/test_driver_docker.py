@@ -239,10 +239,13 @@ async def test_node_speaks_frames_from_its_image(containers: Containers) -> None
     assert sorted(containers.logs.text[Stream.STDOUT].split()) == [b"child", b"out"]
 
 
+@pytest.mark.parametrize("is_paused", [False, True])
 async def test_what_a_crash_left_is_found_and_removed(
-    containers: Containers, tmp_path: Path
+    containers: Containers, tmp_path: Path, is_paused: bool
 ) -> None:
     left = await containers.sandbox(None, NODE)
+    if is_paused:
+        await left.pause()
     stranger, successor = new_driver(tmp_path / "other"), new_driver(tmp_path / "state")
     try:
         assert await stranger.reconcile() == []

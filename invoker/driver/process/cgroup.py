@@ -18,12 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from common.log import logger
+
 PERIOD_US: Final = 100_000  # the kernel's own default
 REMOVE_S: Final = 3.0
 """How long a removal waits for processes that are already being killed."""
 FREEZE_S: Final = 1.0
 _POLL_S: Final = 0.002
 _CONTROLLERS: Final = ("memory", "pids", "cpu", "freezer")
+_log: Final = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Group:
 
     def remove(self) -> None:
         """End what is still inside and remove the group. Raises `OSError` if something stays."""
+        with contextlib.suppress(OSError):
+            self.thaw()  # a frozen process of version 1 dies only when it is thawed
         for folder in dict.fromkeys(self.folders.values()):
             _empty_and_remove(folder)
 
@@ -106,13 +111,21 @@ class Hierarchy:
         return group
 
     def reconcile(self) -> list[str]:
-        """Remove every group that is there and return their names."""
+        """Remove every group that is there and return their names; what stays is said."""
         names = sorted(
             {each.name for root in self.roots.values() for each in root.iterdir() if each.is_dir()}
         )
-        for name in names:
-            Group(self.version, {each: root / name for each, root in self.roots.items()}).remove()
-        return names
+        return [name for name in names if self._is_removed(name)]
+
+    def _is_removed(self, name: str) -> bool:
+        group = Group(self.version, {each: root / name for each, root in self.roots.items()})
+        try:
+            group.remove()
+        except OSError as error:
+            _log.error("leftover_group_stays", group=name, why=str(error),
+                       remedy="end its processes, or restart this host")  # fmt: skip
+            return False
+        return True
 
     def remove(self) -> None:
         """Remove the place itself, which has to be empty."""
@@ -215,16 +228,8 @@ def _empty_and_remove(folder: Path) -> None:
             if time.monotonic() > deadline:
                 raise
         with contextlib.suppress(OSError):
-            _thaw_folder(folder)
             kill_members(folder)
         time.sleep(_POLL_S)
-
-
-def _thaw_folder(folder: Path) -> None:
-    """A frozen process of version 1 dies only when it is thawed."""
-    state = folder / "freezer.state"
-    if state.exists():
-        state.write_text("THAWED")
 
 
 def kill_members(folder: Path) -> None:

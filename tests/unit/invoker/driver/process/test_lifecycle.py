@@ -139,6 +139,8 @@ async def main():
     await driver.probe()
     spec = SandboxSpec(container_id=ContainerId("left"), kind=kind, memory_mb=128)
     sandbox = await driver.create(spec)
+    if sys.argv[3] == "paused":
+        await sandbox.pause()
     (zygote,) = driver._zygotes.values()
     print(zygote.pid, sandbox._lease.clone.started.result(), flush=True)
     await asyncio.Event().wait()
@@ -146,10 +148,12 @@ asyncio.run(main())
 """
 
 
-def kill_a_platform(state_dir: Path) -> list[int]:
+def kill_a_platform(state_dir: Path, state: str) -> list[int]:
     """Run a platform with one sandbox, kill it, and return the pids of what it had started."""
     with subprocess.Popen(
-        [sys.executable, "-c", PLATFORM, str(state_dir), KIND], cwd=ROOT, stdout=subprocess.PIPE
+        [sys.executable, "-c", PLATFORM, str(state_dir), KIND, state],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
     ) as platform:
         assert platform.stdout is not None
         pids = [int(pid) for pid in platform.stdout.readline().split()]
@@ -159,8 +163,10 @@ def kill_a_platform(state_dir: Path) -> list[int]:
     return pids
 
 
-async def test_nothing_survives_a_platform_that_is_killed(tmp_path: Path) -> None:
-    assert all_end(kill_a_platform(tmp_path))
+@pytest.mark.parametrize("state", ["blank", "paused"])
+async def test_nothing_survives_a_platform_that_is_killed(tmp_path: Path, state: str) -> None:
+    pids = kill_a_platform(tmp_path, state)
+    assert state == "paused" or all_end(pids)
 
     successor = ProcessDriver(SandboxSettings(), [KIND], tmp_path)
     try:
@@ -170,6 +176,7 @@ async def test_nothing_survives_a_platform_that_is_killed(tmp_path: Path) -> Non
         assert await successor.reconcile() == []
     finally:
         await successor.close()
+    assert all_end(pids)
 
 
 async def test_without_namespaces_nothing_starts_and_the_remedy_is_named(
@@ -225,7 +232,7 @@ def test_every_missing_level_is_reported_with_its_remedy() -> None:
 
 
 async def test_a_failed_start_says_why_and_leaves_nothing(driver: ProcessDriver) -> None:
-    forbid(driver, cgroups=Hierarchy("v1", {"memory": Path("/nowhere")}))
+    forbid(driver, cgroups=Hierarchy("v1", dict.fromkeys(("memory", "freezer"), Path("/nowhere"))))
 
     with pytest.raises(CannotStart) as refusal:
         await make(driver)
