@@ -54,8 +54,9 @@ from controller.invoke.action import ActionInvoker
 from invoker.actions import PatientActions
 from invoker.driver.port import Degradation, DriverReport, Network
 from invoker.driver.process.driver import ProcessDriver
+from invoker.pool import gauges
 from invoker.pool.books import Books
-from invoker.pool.container import Shape, State
+from invoker.pool.container import Shape
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
@@ -284,15 +285,9 @@ def _shown(
     books: Books, stores: SqliteStores, journal: Journal, bus: MemoryBus
 ) -> AbstractContextManager[None]:
     """Have the gauges read what these parts hold, while inside."""
-    of_state = {
-        gauge: partial(books.shelf.count, State[name.upper()])
-        for name, gauge in metrics.SANDBOXES.items()
-    }
     return metrics.shown(
-        of_state
-        | {
-            metrics.WAITING_ACTIVATIONS: lambda: len(books.line),
-            metrics.RESERVED_MEMORY: lambda: books.shelf.reserved_mb,
+        {
+            **gauges.of(books),
             metrics.PENDING_RECORDS: lambda: stores.pending_records,
             metrics.SPOOL_SIZE: lambda: stores.spool_bytes,
             metrics.JOURNAL_PENDING: lambda: journal.pending,

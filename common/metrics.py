@@ -43,6 +43,8 @@ RouteClass: TypeAlias = Literal[
     "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
 ]
 CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
+ImageFault: TypeAlias = Literal["not_pulled", "not_found", "not_run", "no_images"]
+"""What is wrong with the image of an action."""
 BulkTry: TypeAlias = Literal["first", "again"]
 """Whether a bulk was sent for the first time."""
 Dependency: TypeAlias = Literal["kafka", "couchdb", "store", "spool", "engine", "invokers"]
@@ -126,6 +128,15 @@ STARTS: Final[Mapping[StartKind, Counter]] = _each(
         registry=REGISTRY,
     ),
     get_args(StartKind),
+)
+IMAGE_FAULTS: Final[Mapping[ImageFault, Counter]] = _each(
+    Counter(
+        "brisk_pool_image_faults_total",
+        "Activations that ended because the image of their action can't be used, by why.",
+        ["fault"],
+        registry=REGISTRY,
+    ),
+    get_args(ImageFault),
 )
 SANDBOXES: Final[Mapping[SandboxState, Gauge]] = _each(
     Gauge("brisk_pool_sandboxes", "Sandboxes, by state.", ["state"], registry=REGISTRY),
@@ -280,12 +291,13 @@ def count_request(route: RouteClass, status: int) -> None:
 
 
 Reading: TypeAlias = Callable[[], float]
+Readings: TypeAlias = Mapping[Gauge, Reading]
 
 _readings: Final[dict[Gauge, list[Reading]]] = {}
 
 
 @contextmanager
-def shown(readings: Mapping[Gauge, Reading]) -> Iterator[None]:
+def shown(readings: Readings) -> Iterator[None]:
     """Have each gauge show what its reading returns, while inside the block.
 
     Of several platforms in one process it shows the sum; after the last one 0. Nothing of a block

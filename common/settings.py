@@ -133,6 +133,8 @@ class DockerSettings(_Group):
     """The `config.json` with the credentials of registries; None is that of the user."""
     pull_s: float = Field(default=600.0, gt=0)
     """How long a pull may take."""
+    pull_wait_s: float = Field(default=45.0, gt=0)
+    """How long an activation waits for the image of its action. The pull goes on, for the next."""
     answer_s: float = Field(default=60.0, gt=0)
     """How long the engine may take to make, start or remove a container."""
 

@@ -32,6 +32,7 @@ from common.store.subjects import SubjectStore
 from controller.app import Services, served
 from controller.balance.completions import Completions
 from controller.balance.inflight import InFlight
+from controller.balance.kinds import OfferedKinds
 from controller.balance.port import require_all_up
 from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
@@ -114,7 +115,7 @@ def _services(
     return Services(
         settings=settings,
         clock=clock,
-        manifest=Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}"),
+        manifest=OfferedKinds(_everything(), lambda: balancer.kinds),
         actions=ActionStore(ground.stores.entities, ground.stores.blobs),
         activations=ground.stores.activations,
         subjects=subjects,
@@ -133,6 +134,10 @@ def _services(
         },
         health=health,
     )
+
+
+def _everything() -> Manifest:
+    return Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 async def _ensure_guest(subjects: SubjectStore, settings: Settings) -> None:

@@ -7,17 +7,19 @@ tells every controller each second that it lives, and drains on SIGTERM.
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Final
 
-from common import data_folder, service, vitals
+from common import data_folder, metrics, service, vitals
 from common import log as logging
 from common.bus.kafka import KafkaBus
 from common.bus.port import BusUnavailable
 from common.clock import Clock, SystemClock
 from common.cluster import grounded
 from common.data_folder import DataFolder
+from common.entity.action import BLACKBOX
 from common.entity.manifest import Manifest
 from common.health import Health
 from common.ids import InvokerId
@@ -32,8 +34,9 @@ from common.store.actions import ActionStore
 from invoker.actions import PatientActions
 from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.engine import EngineFailed
-from invoker.driver.port import Network, SandboxDriver
+from invoker.driver.port import Ability, DriverReport, Network, SandboxDriver
 from invoker.driver.process.driver import ProcessDriver
+from invoker.pool import gauges
 from invoker.pool.books import Books
 from invoker.pool.container import Shape
 from invoker.pool.keepalive import FixedKeepAlive
@@ -94,9 +97,11 @@ async def serve(stop: asyncio.Event) -> None:
             max_under_way=settings.pool.max_waiting,
         )
         await stack.enter_async_context(health.watched(checks))
+        stack.enter_context(metrics.shown(gauges.of(pool.books)))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
-        await stack.enter_async_context(serving(_ping(ground.bus, invoker, settings)))
+        ping = partial(_tell, ground.bus, invoker, settings, _kinds(report))
+        await stack.enter_async_context(serving(_ping(ping, invoker)))
         stack.callback(patience.begin)
         health.begin()
         log.info(
@@ -105,7 +110,7 @@ async def serve(stop: asyncio.Event) -> None:
         await stop.wait()
         health.stop()
         log.info("invoker_stops")
-        await _tell(ground.bus, invoker, settings, is_taking=False)
+        await ping(is_taking=False)
 
 
 def _pool(
@@ -124,23 +129,37 @@ def _pool(
     )
 
 
-async def _ping(bus: KafkaBus, invoker: Invoker, settings: Settings) -> None:
+async def _ping(ping: Callable[..., Awaitable[None]], invoker: Invoker) -> None:
     while True:
-        await _tell(bus, invoker, settings, is_taking=invoker.is_healthy)
+        await ping(is_taking=invoker.is_healthy)
         await asyncio.sleep(PING_S)
 
 
-async def _tell(bus: KafkaBus, invoker: Invoker, settings: Settings, *, is_taking: bool) -> None:
+async def _tell(
+    bus: KafkaBus,
+    invoker: Invoker,
+    settings: Settings,
+    kinds: tuple[str, ...],
+    *,
+    is_taking: bool,
+) -> None:
     ping = Ping(
         invoker=invoker.invoker_id,
         memory_mb=settings.pool.memory_mb,
         is_taking=is_taking,
         ended=invoker.ended,
+        kinds=kinds,
     )
     try:
         await bus.send(topics.HEALTH, ping, durable=False)
     except BusUnavailable as error:
         log.warning("not_pinged", why=str(error))
+
+
+def _kinds(report: DriverReport) -> tuple[str, ...]:
+    """Return what controllers may send here."""
+    images = (BLACKBOX,) if Ability.IMAGES in report.abilities else ()
+    return (*sorted(report.kinds), *images)
 
 
 def _driver(settings: Settings, folder: DataFolder) -> SandboxDriver:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from common.clock import Clock
 from common.entity.action import Action
 from common.entity.names import QualifiedName
+from common.ids import Rev
 from common.log import logger
 from common.store.actions import ActionStore
 from common.store.port import StoreUnavailable
@@ -32,8 +33,15 @@ class PatientActions:
         self._clock = clock
         self._wait_s = wait_s
 
-    async def get(self, name: QualifiedName) -> Action:
-        """Return the newest revision of *name*. Raises as `ActionStore.get` does."""
+    async def get(self, name: QualifiedName, rev: Rev) -> Action:
+        """Return revision *rev* of *name*, or a newer one. Raises as `ActionStore.get` does.
+
+        What is cached may be older than *rev*: then it is read anew.
+        """
+        action = await self._read(lambda: self._store.get(name), name)
+        if action.rev == rev:
+            return action
+        self._store.forget(name)
         return await self._read(lambda: self._store.get(name), name)
 
     async def code(self, action: Action) -> str | None:

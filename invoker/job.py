@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from common.codec import Raw, encode
 from common.entity.action import Action
 from common.message.activation import ActivationMessage
+from invoker.driver.port import OwnImage
 from invoker.pool.container import ActionKey, Shape
 from invoker.pool.orders import Job as Entry
 
@@ -33,7 +34,7 @@ class Job:
         return Entry(
             message.activation_id,
             ActionKey(message.namespace, action.name.doc_id, action.rev),
-            Shape(action.exec.kind, action.limits.memory_mb),
+            Shape(action.exec.kind, action.limits.memory_mb, _image(action)),
         )
 
     def context(self, deadline_ms: int) -> dict[str, str]:
@@ -66,3 +67,8 @@ class Job:
     def run_body(self, deadline_ms: int) -> bytes:
         """Return the body of `/run`."""
         return encode({"value": Raw(self.message.payload), **self.context(deadline_ms)})
+
+
+def _image(action: Action) -> OwnImage | None:
+    image = action.exec.image
+    return None if image is None else OwnImage(image, action.name.namespace)

@@ -14,6 +14,7 @@ again: its record says so.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from common import metrics
@@ -30,15 +31,32 @@ from common.message.completion import Completion
 from common.store.port import ActivationStore, Missing, StoreError
 from invoker import outcome, record
 from invoker.actions import PatientActions
-from invoker.driver.port import CannotStart
+from invoker.driver.port import (
+    CannotStart,
+    ImageNotExecutable,
+    ImageNotPulled,
+    ImageNotRun,
+    ImageUnusable,
+    NoImages,
+    Stream,
+)
 from invoker.job import Job
+from invoker.logs.lines import LogLines
 from invoker.pool.pool import Pool
 
+MB: Final = 1 << 20
 ANSWER_TRIES: Final = 5
 ANSWER_PAUSE_S: Final = 0.2
 STORE_PAUSE_S: Final = 1.0
 MOST_IDLE: Final = 8
 """Workers that wait for the next message; one at least does, unless all are busy."""
+
+_FAULTS: Final[dict[type[ImageUnusable], metrics.ImageFault]] = {
+    ImageNotPulled: "not_pulled",
+    ImageNotExecutable: "not_found",
+    ImageNotRun: "not_run",
+    NoImages: "no_images",
+}
 
 log = logger(__name__)
 
@@ -177,7 +195,7 @@ class Invoker:
         if delivery.was_started:
             return self._failed(message, Status.WHISK_ERROR, outcome.INTERRUPTED)
         try:
-            action = await self._actions.get(message.action)
+            action = await self._actions.get(message.action, message.rev)
         except Missing:
             return self._failed(message, Status.APPLICATION_ERROR, outcome.ACTION_REMOVED)
         except BriskError as error:
@@ -203,6 +221,8 @@ class Invoker:
             if has_begun:
                 self._interrupted(delivery, message)
             raise
+        except ImageUnusable as error:
+            return self._unusable(message, action, error)
         except (CannotStart, StoreError, BusUnavailable) as error:
             log.error("action_not_run", action=message.action.doc_id, transid=message.transid,
                       why=str(error))  # fmt: skip
@@ -210,6 +230,21 @@ class Invoker:
             text = outcome.ACTION_NOT_FETCHED if lacks_code else outcome.NO_RESOURCES
             return self._failed(message, Status.WHISK_ERROR, text, action)
         return record.of_execution(message, execution, action=action)
+
+    def _unusable(
+        self, message: ActivationMessage, action: Action, error: ImageUnusable
+    ) -> ActivationRecord:
+        """Record that the action's own image is at fault; nothing has run, so it costs nothing."""
+        metrics.IMAGE_FAULTS[_FAULTS[type(error)]].inc()
+        log.warning("image_unusable", action=message.action.doc_id, transid=message.transid,
+                    why=str(error), more=error.why, cause=repr(error.__cause__))  # fmt: skip
+        lines = LogLines(action.limits.logs_mb * MB)
+        now_ns = self._clock.now_ns()
+        if error.why:
+            lines.write(Stream.STDERR, now_ns, error.why.encode())
+        logs = lines.finish(now_ns, developer_error=True)
+        failed = self._failed(message, Status.DEVELOPER_ERROR, str(error), action)
+        return replace(failed, logs=logs)
 
     def _failed(
         self, message: ActivationMessage, status: Status, text: str, action: Action | None = None

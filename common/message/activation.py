@@ -29,6 +29,8 @@ class ActivationMessage:
     """When the request came in; `waitTime` counts from here."""
     memory_mb: int
     """What it will reserve, as the action had it when it was accepted; for placing it."""
+    kind: str = ""
+    """What runs it, likewise; empty is anything."""
     blocking: bool
     api_key: str | None = None
     """`uuid:key`, only for an action whose annotation `provide-api-key` asks for it."""

@@ -98,6 +98,7 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "init_env": dict(message.init_env),
         "received_ms": message.received_ms,
         "memory_mb": message.memory_mb,
+        "kind": message.kind,
         "blocking": message.blocking,
         "api_key": message.api_key,
         "cause": message.cause,
@@ -120,6 +121,7 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         init_env=fields["init_env"],
         received_ms=fields["received_ms"],
         memory_mb=fields["memory_mb"],
+        kind=fields.get("kind", ""),
         blocking=fields["blocking"],
         api_key=fields["api_key"],
         cause=None if cause is None else ActivationId(cause),
@@ -151,6 +153,7 @@ def _ping_fields(ping: Ping) -> dict[str, Any]:
         "memory_mb": ping.memory_mb,
         "is_taking": ping.is_taking,
         "ended": ping.ended,
+        "kinds": list(ping.kinds),
     }
 
 
@@ -160,4 +163,5 @@ def _ping(fields: dict[str, Any]) -> Ping:
         memory_mb=fields["memory_mb"],
         is_taking=fields["is_taking"],
         ended=fields["ended"],
+        kinds=tuple(fields.get("kinds", ())),  # of an invoker that was not updated yet: not told
     )

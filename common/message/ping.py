@@ -19,3 +19,5 @@ class Ping:
     is_taking: bool
     """False while it drains: it must not be given anything new."""
     ended: int
+    kinds: tuple[str, ...] = ()
+    """What it runs: kinds of the manifest, and `blackbox` where it runs images of actions."""

@@ -3,6 +3,7 @@
 import importlib.resources
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ class Info:
 
     def __init__(self, services: Services) -> None:
         settings = services.settings
-        self._deployment = deployment(settings.limits, settings.throttle, services.manifest.info())
+        self._deployment = partial(deployment, settings.limits, settings.throttle)
+        self._manifest = services.manifest
         self._api = api(_built_on())
         self._swagger = _swagger()
         self._invoker_health = services.invoker_health
@@ -56,7 +58,7 @@ class Info:
 
     async def get_deployment(self, _: web.Request) -> web.StreamResponse:
         """Answer limits and runtimes."""
-        return answers.plain_json(self._deployment)
+        return answers.plain_json(self._deployment(self._manifest.info()))
 
     async def ping(self, _: web.Request) -> web.StreamResponse:
         """Answer `pong`."""

@@ -42,12 +42,19 @@ class Sharding:
         self._booked_mb: Counter[InvokerId] = Counter()
         self._sent: dict[ActivationId, tuple[InvokerId, int]] = {}
         self._usable: frozenset[InvokerId] = frozenset()
+        self._kinds: dict[InvokerId, frozenset[str]] = {}
+        self._able: dict[str, frozenset[InvokerId]] = {}
         self._order = lru_cache(ORDERS_KEPT)(preferred)
 
     @property
     def states(self) -> Mapping[InvokerId, Health]:
         """Every invoker that was ever heard of, and its health."""
         return {invoker: known.health for invoker, known in sorted(self._invokers.items())}
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What any invoker that was ever heard of has said it runs."""
+        return frozenset[str]().union(*self._kinds.values())
 
     async def publish(self, message: ActivationMessage, *, durable: bool) -> None:
         """Send *message* to the invoker that suits it. Raises `NoCapacity`, `BusUnavailable`."""
@@ -71,6 +78,10 @@ class Sharding:
     def heard(self, ping: Ping) -> None:
         """Take note of a ping."""
         known = self._invokers.get(ping.invoker, health.Invoker())
+        kinds = frozenset(ping.kinds)
+        if self._kinds.get(ping.invoker) != kinds:
+            self._kinds[ping.invoker] = kinds
+            self._able.clear()
         self._know(
             ping.invoker,
             health.pinged(
@@ -95,12 +106,21 @@ class Sharding:
 
     def _placed(self, message: ActivationMessage) -> InvokerId:
         key = f"{message.namespace}/{message.action.doc_id}"
-        invoker = place(self._order(key, self._usable), self._free_mb, message.memory_mb)
+        able = self._able_to_run(message.kind)
+        invoker = place(self._order(key, able), self._free_mb, message.memory_mb)
         if invoker is None:
             raise NoCapacity
         self._sent[message.activation_id] = (invoker, message.memory_mb)
         self._booked_mb[invoker] += message.memory_mb
         return invoker
+
+    def _able_to_run(self, kind: str) -> frozenset[InvokerId]:
+        """Return the usable invokers that run *kind*; all, if none ever has: one says why not."""
+        able = self._able.get(kind)
+        if able is None:
+            runners = {invoker for invoker, kinds in self._kinds.items() if kind in kinds}
+            able = self._able[kind] = self._usable & runners if runners else self._usable
+        return able
 
     def _free_mb(self, invoker: InvokerId) -> int:
         share_mb = self._invokers[invoker].memory_mb // self._controllers
@@ -120,3 +140,4 @@ class Sharding:
             self._usable = frozenset(
                 each for each, state in self._invokers.items() if state.health is Health.HEALTHY
             )
+            self._able.clear()

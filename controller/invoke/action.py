@@ -184,6 +184,7 @@ class ActionInvoker:
             init_env=arguments.init_env,
             received_ms=received_ms,
             memory_mb=action.limits.memory_mb,
+            kind=action.exec.kind,
             blocking=blocking,
             api_key=api_key,
         )

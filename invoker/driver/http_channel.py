@@ -11,7 +11,7 @@ Source: OpenWhisk's `ApacheBlockingContainerClient.scala`.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -32,9 +32,16 @@ Dial = Callable[[], Awaitable[socket.socket]]
 class HttpChannel:
     """Calls one server; `call` is never entered twice at a time."""
 
-    def __init__(self, dial: Dial, host: str) -> None:
-        """Call whatever *dial* connects to. *host*: what the `Host` header says."""
+    def __init__(
+        self, dial: Dial, host: str, has_ended: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Call whatever *dial* connects to.
+
+        host: what the `Host` header says.
+        has_ended: whether a server that refuses a connection will never take one.
+        """
         self._dial = dial
+        self._has_ended = has_ended
         self._host = host
         self._connection: _Connection | None = None
         self._is_spent = False
@@ -93,7 +100,7 @@ class HttpChannel:
             try:
                 return await self._dial()
             except _REFUSED:
-                if not retry:
+                if not retry or self._has_ended():
                     raise
             await asyncio.sleep(RETRY_S)
 
@@ -151,8 +158,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's are none of asyncio's, and do the same.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; what comes without having been asked for ends the connection."""

@@ -9,10 +9,10 @@ its remedy; nobody ever asks which driver it is.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from common.errors import BriskError
-from common.ids import ContainerId
+from common.ids import ContainerId, Namespace
 
 Operation: TypeAlias = Literal["init", "run"]
 
@@ -49,6 +49,8 @@ class Ability(StrEnum):
     """A death by lack of memory is told apart from others."""
     EXACT_LOGS = "exact_logs"
     NETWORK_NONE = "network_none"
+    IMAGES = "images"
+    """Actions may bring a container image of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,15 @@ class DriverReport:
     degradations: tuple[Degradation, ...] = ()
 
 
+class OwnImage(NamedTuple):
+    """A container image that an action brings."""
+
+    reference: str
+    """As the action names it; without a tag it is `latest`."""
+    namespace: Namespace
+    """Whose action it is, and so whose right to use the image counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
     """What sandbox to make."""
@@ -81,8 +92,8 @@ class SandboxSpec:
     container_id: ContainerId
     kind: str
     memory_mb: int
-    image: str | None = None
-    """Of an action that brings its own container; None is what the driver has for the kind."""
+    image: OwnImage | None = None
+    """Of an action that brings one; None is what the driver has for the kind."""
     network: Network = Network.NONE
     env: Mapping[str, str] = field(default_factory=dict)
     """Of the container, before any code is loaded: `__OW_API_HOST` and the like."""
@@ -157,19 +168,26 @@ class ImageUnusable(CannotStart):
     developer error.
     """
 
+    def __init__(self, image: str, why: str = "") -> None:
+        """Say so of *image*. *why*: more for its developer, beside OpenWhisk's words."""
+        super().__init__(self.words(image=image))
+        self.why = why
+
 
 class ImageNotPulled(ImageUnusable):
     """Failed to pull container image '{image}'."""
-
-    def __init__(self, image: str) -> None:
-        super().__init__(self.words(image=image))
 
 
 class ImageNotExecutable(ImageUnusable):
     """executable file not found in image {image}"""  # noqa: D415  OpenWhisk's words
 
-    def __init__(self, image: str) -> None:
-        super().__init__(self.words(image=image))
+
+class ImageNotRun(ImageUnusable):
+    """Failed to run container with image '{image}'."""
+
+
+class NoImages(ImageUnusable):
+    """This platform runs no container images, so '{image}' can't be run."""
 
 
 class Sandbox(Protocol):
@@ -225,10 +243,18 @@ class SandboxDriver(Protocol):
         """Remove what a crashed predecessor with the same state folder left; return its names."""
         ...
 
+    async def prepare(self, image: OwnImage) -> None:
+        """Have *image* at hand for `create`, as of now. It may take long, and starts nothing.
+
+        Raises `ImageUnusable`, and `CannotStart` when the platform is at fault.
+        """
+        ...
+
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """Return a blank sandbox whose runtime is up and whose limits are in force.
 
-        Raises `CannotStart` with the reason as its cause. When cancelled, leaves nothing behind.
+        Raises `CannotStart` with the reason as its cause, `ImageUnusable` among them. When
+        cancelled, leaves nothing behind.
         """
         ...
 

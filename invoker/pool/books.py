@@ -117,7 +117,7 @@ class Books:
         if after.is_idle or after.state is State.BLANK:
             orders += self._offer(after)
         if isinstance(event, life.StartFailed):
-            return orders + self._give_up_one(before.shape) + self._grow_all()
+            return orders + self._give_up(before, is_whole=event.is_hopeless) + self._grow_all()
         return orders + self._grow_all() + self._restock()
 
     def _ticked(self, at_s: float) -> list[Order]:
@@ -156,6 +156,8 @@ class Books:
             job = self.line.take_for_key(container.key)
         else:
             job = self.line.take_for_shape(container.shape)
+        if job is None and container.key is None and container.shape.image:
+            return [self._remove(container.id)]  # the image of an action is never kept in stock
         return [self._assign(job, container.id)] if job else []
 
     def _grow_all(self) -> list[Order]:
@@ -201,10 +203,18 @@ class Books:
         self.shelf.put(after)
         return Destroy(container_id)
 
-    def _give_up_one(self, shape: Shape) -> list[Order]:
-        """Refuse the oldest call of *shape*: one call for each start that fails."""
-        job = self.line.take_for_shape(shape)
-        return [Refuse(job.id, "the sandbox could not be started")] if job else []
+    def _give_up(self, failed: Container, *, is_whole: bool) -> list[Order]:
+        """Refuse the oldest call of a shape, one for each start that fails; or the *whole* shape.
+
+        An image that can't be started can't be started for the next call: its calls must not use up
+        one start after the other that somebody else waits for.
+        """
+        orders: list[Order] = []
+        while job := self.line.take_for_shape(failed.shape):
+            orders.append(Refuse(job.id, "the sandbox could not be started", failed.id))
+            if not is_whole:
+                break
+        return orders
 
     def _room(self) -> Room:
         return Room(

@@ -38,6 +38,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
 from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
+from invoker.driver.port import OwnImage
 
 
 class Shape(NamedTuple):
@@ -45,6 +46,8 @@ class Shape(NamedTuple):
 
     kind: str
     memory_mb: int
+    image: OwnImage | None = None
+    """Of actions that bring one: no other action, and no other owner, ever gets its sandbox."""
 
 
 class ActionKey(NamedTuple):
@@ -79,6 +82,9 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class StartFailed:
     """The driver could not make it."""
+
+    is_hopeless: bool = False
+    """Whether no other of its shape can be made, either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class Refuse:
 
     job: ActivationId
     why: str
+    failed: ContainerId | None = None
+    """Whose start failed, if that is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

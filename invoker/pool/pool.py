@@ -17,7 +17,14 @@ from common.errors import BriskError
 from common.ids import ActivationId, ContainerId
 from common.log import logger
 from invoker import outcome
-from invoker.driver.port import CannotStart, Network, Sandbox, SandboxDriver, SandboxSpec
+from invoker.driver.port import (
+    CannotStart,
+    ImageUnusable,
+    Network,
+    Sandbox,
+    SandboxDriver,
+    SandboxSpec,
+)
 from invoker.job import Job
 from invoker.pool import container as life
 from invoker.pool.books import Books
@@ -78,6 +85,7 @@ class Pool:
         self._watches: dict[ContainerId, asyncio.Task[None]] = {}
         self._dead: set[ContainerId] = set()
         self._assignments: dict[ActivationId, asyncio.Future[Assign]] = {}
+        self._failures: dict[ContainerId, ImageUnusable] = {}
         self._owned: set[asyncio.Task[None]] = set()
         self._emptied = asyncio.Event()
         self._check_invariants = False
@@ -117,8 +125,9 @@ class Pool:
     async def run(self, job: Job) -> Execution:
         """Do *job* in a sandbox and return what happened; waits for one as long as it takes.
 
-        Raises `CannotStart` when no sandbox can be had, `StoreError` when the code can't be read,
-        `BusUnavailable` when it cannot be noted that the work begins.
+        Raises `CannotStart` when no sandbox can be had, `ImageUnusable` when that is the action's
+        fault, `StoreError` when the code can't be read, `BusUnavailable` when it cannot be noted
+        that the work begins.
         """
         assignment = await self._assigned(job)
         usable = False
@@ -135,6 +144,10 @@ class Pool:
 
     async def _assigned(self, job: Job) -> Assign:
         entry = job.entry
+        image = entry.shape.image
+        if image is not None and self.books.shelf.warm(entry.key) is None:
+            # Here, where it costs neither memory nor a start: a pull may take very long.
+            await self._driver.prepare(image)
         orders = self._told(JobArrived(entry))
         if orders and isinstance(orders[0], Assign):
             self._obey_all(orders[1:])
@@ -184,9 +197,10 @@ class Pool:
                     self._happened(order.container, life.JobFailed())
                 else:
                     self._assignments[job].set_result(order)
-            case Refuse(job, why):
+            case Refuse(job, why, failed):
                 if not self._assignments[job].cancelled():
-                    self._assignments[job].set_exception(CannotStart(why))
+                    error = self._failures.get(failed) if failed else None
+                    self._assignments[job].set_exception(error or CannotStart(why))
             case Start():
                 _ = self._own(self._start(order), f"start {order.container}")
             case Suspend(container_id):
@@ -205,21 +219,33 @@ class Pool:
             container_id=order.container,
             kind=order.shape.kind,
             memory_mb=order.shape.memory_mb,
+            image=order.shape.image,
             network=self._defaults.network,
             env=self._defaults.env,
         )
         try:
             sandbox = await self._driver.create(spec)
         except BaseException as error:
-            self._happened(order.container, life.StartFailed())
+            self._start_failed(order.container, error)
             if not isinstance(error, Exception):
                 raise
             log.error("sandbox_not_started", container=order.container, kind=spec.kind,
-                      why=str(error), cause=repr(error.__cause__ or error))  # fmt: skip
+                      image=spec.image and spec.image.reference, why=str(error),
+                      cause=repr(error.__cause__ or error))  # fmt: skip
             return
         self._sandboxes[order.container] = sandbox
         self._watches[order.container] = self._own(self._watch(sandbox), f"watch {order.container}")
         self._happened(order.container, life.Started())
+
+    def _start_failed(self, container_id: ContainerId, error: BaseException) -> None:
+        """Tell the books; whom they refuse for a bad image is told what is wrong with it."""
+        is_hopeless = isinstance(error, ImageUnusable)
+        if isinstance(error, ImageUnusable):
+            self._failures[container_id] = error
+        try:
+            self._happened(container_id, life.StartFailed(is_hopeless))
+        finally:
+            self._failures.pop(container_id, None)
 
     async def _watch(self, sandbox: Sandbox) -> None:
         died = await sandbox.wait_death()

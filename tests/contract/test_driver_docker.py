@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import docker
 import pytest
 
-from common.ids import ContainerId
+from common.ids import ContainerId, Namespace
 from common.settings import DockerSettings, SandboxSettings
 from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.sandbox import DockerSandbox
@@ -21,17 +20,17 @@ from invoker.driver.port import (
     ImageNotPulled,
     Level,
     Operation,
+    OwnImage,
     Reply,
     SandboxSpec,
     Stream,
 )
 from tests.contract import engine
 from tests.contract.drivers import Lines
+from tests.fakes.images import STRANGER, Workshop, workshop
 
 pytestmark = [*engine.needed, pytest.mark.needs_root]
 
-STRANGER: Final = "brisk/python:3.11"
-"""An image like any other: spoken to by HTTP because an action names it."""
 NODE: Final = "nodejs:18"
 
 
@@ -47,7 +46,12 @@ class Containers:
         self._count += 1
         container_id = ContainerId(f"test-{os.getpid()}-{self._count}")
         return await self.driver.create(
-            SandboxSpec(container_id=container_id, kind=kind, memory_mb=128, image=image)
+            SandboxSpec(
+                container_id=container_id,
+                kind=kind,
+                memory_mb=128,
+                image=OwnImage(image, Namespace("guest")) if image else None,
+            )
         )
 
     async def call(
@@ -85,28 +89,10 @@ async def containers(tmp_path: Path) -> AsyncIterator[Containers]:
         await driver.close()
 
 
-Images = Callable[[list[str], dict[str, str]], str]
-"""Makes an image that starts *command* and carries *labels*; returns its reference."""
-
-
 @pytest.fixture
-def new_image() -> Iterator[Images]:
-    client = docker.DockerClient(base_url=f"unix://{engine.socket()}", timeout=20)
-    container = client.containers.create(STRANGER)
-    made: list[str] = []
-
-    def new_image(command: list[str], labels: dict[str, str]) -> str:
-        made.append(f"somebody/test-{os.getpid()}:{len(made)}")
-        container.commit(*made[-1].split(":"), conf={"Cmd": command, "Labels": labels})
-        return made[-1]
-
-    try:
-        yield new_image
-    finally:
-        container.remove(force=True)
-        for reference in made:
-            client.images.remove(reference, force=True)
-        client.close()
+def made() -> Iterator[Workshop]:
+    with workshop() as made:
+        yield made
 
 
 async def test_a_stranger_is_spoken_to_as_openwhisk_does(containers: Containers) -> None:
@@ -191,26 +177,24 @@ async def test_an_image_that_is_nowhere_is_the_developers_mistake(containers: Co
 
 
 async def test_an_image_without_its_program_is_the_developers_mistake(
-    containers: Containers, new_image: Images
+    containers: Containers, made: Workshop
 ) -> None:
-    broken_image = new_image(["/nowhere"], {})
+    broken_image = made.image(["/nowhere"])
     with pytest.raises(ImageNotExecutable) as caught:
         await containers.sandbox(broken_image)
 
     assert str(caught.value) == f"executable file not found in image {broken_image}"
 
 
-async def test_an_image_that_ends_at_once_says_how(
-    containers: Containers, new_image: Images
-) -> None:
-    sandbox = await containers.sandbox(new_image(["sh", "-c", "exit 9"], {}))
+async def test_an_image_that_ends_at_once_says_how(containers: Containers, made: Workshop) -> None:
+    sandbox = await containers.sandbox(made.image(["sh", "-c", "exit 9"]))
 
     assert await containers.call(sandbox, "init", {}) == Died("exit 9")
 
 
-async def test_a_label_alone_makes_no_image_of_a_kind(tmp_path: Path, new_image: Images) -> None:
+async def test_a_label_alone_makes_no_image_of_a_kind(tmp_path: Path, made: Workshop) -> None:
     """An action may bring an image that says of itself whatever it likes."""
-    new_image(["true"], {"brisk.kind": "python:3.13", "brisk.faces": "frames"})
+    made.image(["true"], labels={"brisk.kind": "python:3.13", "brisk.faces": "frames"})
     settings = DockerSettings(socket=engine.socket())
     kinds = {"python:3.13": "nobody/nothing:1", NODE: "nobody/nothing:1"}
     driver = DockerDriver(settings, SandboxSettings(), kinds, tmp_path / "state")

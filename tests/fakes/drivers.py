@@ -12,6 +12,7 @@ from invoker.driver.port import (
     Level,
     LogSink,
     Operation,
+    OwnImage,
     Reply,
     SandboxSpec,
 )
@@ -22,6 +23,10 @@ Behaviour = Callable[[Operation, bytes], Awaitable[Reply]]
 async def echo(operation: Operation, payload: bytes) -> Reply:
     """Answer as a healthy runtime: every load succeeds, every run returns its body."""
     return Answer(200, payload, len(payload))
+
+
+async def _nothing(_: OwnImage) -> None:
+    """Pull an image that is there."""
 
 
 class FakeSandbox:
@@ -80,6 +85,9 @@ class FakeDriver:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failures = 0
+        self.broken: CannotStart | None = None
+        self.prepared: list[OwnImage] = []
+        self.pull: Callable[[OwnImage], Awaitable[None]] = _nothing
 
     async def probe(self) -> DriverReport:
         return DriverReport(
@@ -89,8 +97,14 @@ class FakeDriver:
     async def reconcile(self) -> list[str]:
         return []
 
+    async def prepare(self, image: OwnImage) -> None:
+        self.prepared.append(image)
+        await self.pull(image)
+
     async def create(self, spec: SandboxSpec) -> FakeSandbox:
         await self.gate.wait()
+        if self.broken:
+            raise self.broken
         if self.failures:
             self.failures -= 1
             raise CannotStart

@@ -2,7 +2,7 @@
 
 import itertools
 
-from common.entity.action import Action, Exec
+from common.entity.action import BLACKBOX, Action, Exec
 from common.entity.limits import Limits
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
@@ -12,11 +12,14 @@ from invoker.job import Job
 _numbers = itertools.count(1)
 
 
-def an_action(name: str = "hello", *, rev: str = "1", memory_mb: int = 256) -> Action:
-    """Return a Python action of the guest."""
+def an_action(
+    name: str = "hello", *, rev: str = "1", memory_mb: int = 256, image: str | None = None
+) -> Action:
+    """Return a Python action of the guest, or one that brings an *image*."""
+    code = Exec(kind="python:3.11", code="def main(args): return args")
     return Action(
         name=QualifiedName(Namespace("guest"), None, name),
-        exec=Exec(kind="python:3.11", code="def main(args): return args"),
+        exec=Exec(kind=BLACKBOX, image=image) if image else code,
         limits=Limits(memory_mb=memory_mb),
         rev=Rev(rev),
     )
@@ -40,9 +43,11 @@ def a_message(action: Action, *, payload: bytes = b"{}", received_ms: int = 0) -
     )
 
 
-def a_job(name: str = "hello", *, memory_mb: int = 256, payload: bytes = b"{}") -> Job:
+def a_job(
+    name: str = "hello", *, memory_mb: int = 256, payload: bytes = b"{}", image: str | None = None
+) -> Job:
     """Return a job for the action of that name."""
-    action = an_action(name, memory_mb=memory_mb)
+    action = an_action(name, memory_mb=memory_mb, image=image)
 
     async def code() -> str | None:
         return action.exec.code

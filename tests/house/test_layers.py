@@ -42,6 +42,7 @@ BREACHES = {
 DECIDING = ("common/billing", "common/entity", "common/message", "invoker/pool")
 SHELLS = {
     "common.entity.manifest",  # reads its file
+    "invoker.pool.gauges",  # names the metrics
     "invoker.pool.pool",
     "invoker.pool.proxy",
 }

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
+from invoker.driver.port import OwnImage
 from invoker.pool import container as life
 from invoker.pool.books import Books
 from invoker.pool.container import ActionKey, Shape, State
@@ -24,7 +25,12 @@ from invoker.pool.orders import (
     Ticked,
 )
 
-SHAPES = [Shape("python:3.11", 128), Shape("python:3.11", 512), Shape("nodejs:20", 256)]
+SHAPES = [
+    Shape("python:3.11", 128),
+    Shape("python:3.11", 512),
+    Shape("nodejs:20", 256),
+    Shape("blackbox", 256, OwnImage("somebody/image", Namespace("guest"))),
+]
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -52,7 +58,7 @@ class PoolMachine(RuleBasedStateMachine):
                 case Assign(job, container, _):
                     assert self.open[job] is None, "a call was served twice"
                     self.open[job] = container
-                case Refuse(job, _):
+                case Refuse(job):
                     assert self.open.pop(job, "?") is None, "a call was refused that was served"
                 case Start(container, _):
                     self.starting.append(container)
@@ -84,11 +90,11 @@ class PoolMachine(RuleBasedStateMachine):
             self.happened(container, life.JobFailed() if fails else life.JobDone())
 
     @precondition(lambda self: self.starting)
-    @rule(data=st.data(), fails=st.booleans())
-    def finish_start(self, data: st.DataObject, fails: bool) -> None:
+    @rule(data=st.data(), fails=st.booleans(), is_hopeless=st.booleans())
+    def finish_start(self, data: st.DataObject, fails: bool, is_hopeless: bool) -> None:
         container = data.draw(st.sampled_from(self.starting))
         self.starting.remove(container)
-        self.happened(container, life.StartFailed() if fails else life.Started())
+        self.happened(container, life.StartFailed(is_hopeless) if fails else life.Started())
 
     @precondition(lambda self: self.suspending)
     @rule(data=st.data(), fails=st.booleans())

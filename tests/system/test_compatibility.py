@@ -62,10 +62,12 @@ def no_images(api: Api) -> None:
     document = {"exec": {"kind": "blackbox", "image": "somebody/image"}}
     assert api.call("PUT", "actions/image", document).status == 200
     ended = api.invoke("image")
-    assert ended.status == 500
-    assert ended.body["response"]["status"] == "whisk internal error"
-    text = "Failed to provision resources to run the action."
+    assert ended.status == 502
+    assert ended.body["response"]["status"] == "action developer error"
+    text = "This platform runs no container images, so 'somebody/image' can't be run."
     assert ended.body["response"]["result"] == {"error": text}
+    logs = api.record(ended.body["activationId"])["logs"]
+    assert "BRISK_INVOKER__DRIVER=docker" in logs[0]
 
 
 def no_other_kinds(api: Api) -> None:
@@ -94,7 +96,7 @@ ROWS: dict[str, Callable[[Api], None]] = {
     "sequences": no_sequences,
     "compositions (`conductor`)": no_compositions,
     "web actions, API gateway": no_web,
-    "container images (`--docker`)": no_images,
+    "container images (`--docker`) where sandboxes are processes": no_images,
     "other kinds": no_other_kinds,
     "feeds, alarms, user events": no_events,
     "several actions' activations in one sandbox (`concurrency` above 1)": one_at_a_time,

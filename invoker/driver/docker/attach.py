@@ -8,7 +8,7 @@ the engine itself switched off, nothing is written to a disk.
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from invoker.driver.docker.engine import API, EngineFailed, EngineUnreachable
 from invoker.driver.docker.multiplex import BrokenStream, Demultiplexer
@@ -67,9 +67,9 @@ class Attachment(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        # uvloop's are none of asyncio's, and do the same.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         """Take the head of the answer, then pieces."""

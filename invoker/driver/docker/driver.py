@@ -12,7 +12,6 @@ import hashlib
 import os
 import platform
 import shutil
-from collections import defaultdict
 from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,22 +20,17 @@ from typing import Any, Final
 from common.log import logger
 from common.settings import DockerSettings, SandboxSettings
 from invoker.driver.channel import Channel
-from invoker.driver.docker import flags, report, syscall_profile
+from invoker.driver.docker import faults, flags, report, syscall_profile
 from invoker.driver.docker.attach import Attachment
-from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused, EngineUnreachable
+from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused, NoSuchImage
 from invoker.driver.docker.flags import Image
-from invoker.driver.docker.images import Library, NoSuchImage
+from invoker.driver.docker.images import Library
 from invoker.driver.docker.landing import Landing
+from invoker.driver.docker.own_images import OwnImages
 from invoker.driver.docker.sandbox import DockerSandbox
 from invoker.driver.docker.voices import FramesVoice, HttpVoice
 from invoker.driver.http_channel import HttpChannel
-from invoker.driver.port import (
-    CannotStart,
-    DriverReport,
-    ImageNotExecutable,
-    ImageNotPulled,
-    SandboxSpec,
-)
+from invoker.driver.port import CannotStart, DriverReport, OwnImage, SandboxSpec
 
 _log: Final = logger(__name__)
 
@@ -45,8 +39,6 @@ START_S: Final = 20.0
 STARTS_PER_CORE: Final = 2
 _THREADS: Final = 4
 _FOLDER: Final = "containers"
-# What an engine says where a shell would say 127.
-_NOT_EXECUTABLE: Final = ("executable file not found", "no such file or directory")
 
 
 class DockerDriver:
@@ -78,10 +70,10 @@ class DockerDriver:
             machine=platform.machine(),
         )
         self._engine = Engine(settings.socket, answer_s=settings.answer_s)
-        self._library = Library(settings.socket, config=settings.config, pull_s=settings.pull_s)
+        self._library = Library(settings.socket, config=settings.config)
+        self._own_images = OwnImages(self._engine, settings, self._library.credentials)
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-freezer")
         self._images: dict[str, Image] = {}
-        self._pulling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._starts = asyncio.Semaphore(STARTS_PER_CORE * (os.cpu_count() or 1))
         self._landings: dict[DockerSandbox, Landing] = {}
         self._sandboxes: set[DockerSandbox] = set()
@@ -124,6 +116,10 @@ class DockerDriver:
         )
         return removed
 
+    async def prepare(self, image: OwnImage) -> None:
+        """Have *image* in the engine. Raises `ImageNotPulled`, `CannotStart`."""
+        await self._own_images.prepare(image)
+
     async def create(self, spec: SandboxSpec) -> DockerSandbox:
         """Return a blank sandbox. Raises `CannotStart`."""
         if self._is_closed:
@@ -135,8 +131,8 @@ class DockerDriver:
             async with self._starts:
                 return await self._started(spec, image)
         except EngineRefused as error:
-            if spec.image is not None and any(each in error.message for each in _NOT_EXECUTABLE):
-                raise ImageNotExecutable(spec.image) from error
+            if spec.image and (fault := faults.of_start(spec.image.reference, error.message)):
+                raise fault from error
             raise CannotStart from error
         except (EngineFailed, OSError) as error:
             raise CannotStart from error
@@ -150,6 +146,7 @@ class DockerDriver:
             await asyncio.gather(*(each.destroy() for each in list(self._sandboxes)))
             if self._begun:
                 await asyncio.wait(self._begun, return_when=asyncio.FIRST_COMPLETED)
+        await self._own_images.close()
         await self._engine.close()
         self._library.close()
         self._threads.shutdown(wait=False)
@@ -164,34 +161,13 @@ class DockerDriver:
                 return self._images[spec.kind]
             except KeyError:
                 raise EngineFailed(f"the engine has no image for {spec.kind}") from None
-        pulling = self._pulling[spec.image]
-        try:
-            async with pulling:  # at the same time once
-                return await self._foreign(spec.image)
-        except EngineUnreachable:  # no mistake of the developer
-            raise
-        except (EngineFailed, TimeoutError) as error:
-            raise ImageNotPulled(spec.image) from error
-        finally:
-            if not pulling.locked():
-                self._pulling.pop(spec.image, None)
-
-    async def _foreign(self, reference: str) -> Image:
-        # An action must not fetch what would then be taken for the image of a kind.
-        may_pull = self._settings.pull != "never" and not reference.startswith(
-            f"{self._settings.images}/"
-        )
-        if may_pull and self._settings.pull == "auto" and flags.always_pulls(reference):
-            await self._library.pull(reference)
-        try:
-            image = await self._library.find(reference)
-        except NoSuchImage:
-            if not may_pull:
-                raise
-            await self._library.pull(reference)
-            image = await self._library.find(reference)
-        # A stranger may carry our labels; what they unlock is for images of kinds only.
-        return Image(reference=image.reference)
+        image = self._own_images.at_hand(spec.image)
+        if image is None:
+            await self._own_images.prepare(spec.image)
+            image = self._own_images.at_hand(spec.image)
+        if image is None:
+            raise EngineFailed("the image was forgotten: too many others are used")
+        return image
 
     # Making one container.
 
@@ -250,8 +226,8 @@ class DockerDriver:
     async def _listen(self, sandbox: DockerSandbox, spec: SandboxSpec, container: str) -> None:
         """Take the output of a stranger's container before it starts."""
         output = await Attachment.open(self._settings.socket, container)
-        http = HttpChannel(sandbox.dial, spec.container_id)
-        is_sentinelled = spec.image is None or spec.image in self._natives
+        http = HttpChannel(sandbox.dial, spec.container_id, output.ended.done)
+        is_sentinelled = spec.image is None or spec.image.reference in self._natives
         sandbox.speak(HttpVoice(http, output, is_sentinelled=is_sentinelled))
 
     async def _introduce(self, sandbox: DockerSandbox, image: Image) -> None:

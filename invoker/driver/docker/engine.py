@@ -20,7 +20,10 @@ from common.errors import BriskError
 API: Final = "/v1.40"
 """Docker 19.03 and later, and what imitates it."""
 _URL: Final = f"http://engine{API}"
-_GONE: Final = (304, 404, 409)  # not running, not there, being removed
+_MISSING: Final = 404
+_GONE: Final = (304, _MISSING, 409)  # not running, not there, being removed
+_DENIED: Final = ("unauthorized", "denied", "no basic auth credentials")
+_MAX_LINE_BYTES: Final = 1 << 20
 
 
 class EngineFailed(BriskError):
@@ -38,6 +41,15 @@ class EngineRefused(EngineFailed):
         super().__init__(f"the engine answered {status}: {message}")
         self.status = status
         self.message = message
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such thing, or not for who asks."""
+        return self.status == _MISSING or any(word in self.message for word in _DENIED)
+
+
+class NoSuchImage(EngineFailed):
+    """The engine does not have the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,40 @@ class Engine:
         except EngineRefused as error:
             if error.status not in _GONE:
                 raise
+
+    async def image_id(self, reference: str) -> str:
+        """Return the id of an image that it has. Raises `NoSuchImage`, `EngineFailed`."""
+        try:
+            return str((await self._ask("GET", f"/images/{reference}/json"))["Id"])
+        except EngineRefused as error:
+            if error.status == _MISSING:
+                raise NoSuchImage(error.message) from error
+            raise
+
+    async def pull(self, repository: str, tag: str, credentials: str = "") -> None:
+        """Pull an image; as long as it takes. Cancelled, the engine stops, too.
+
+        tag: or a digest. credentials: what the registry is shown, in the engine's own form.
+        Raises `EngineFailed`.
+        """
+        path = f"/images/create?fromImage={repository}&tag={tag}"
+        headers = {"X-Registry-Auth": credentials} if credentials else {}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._answer_s)
+        async with (
+            _translated(),
+            self._opened().post(_URL + path, headers=headers, timeout=timeout) as response,
+        ):
+            if response.status >= 400:
+                raise EngineRefused(response.status, _message(await response.read()))
+            # What goes wrong after the beginning is told among the news of its progress.
+            rest = b""
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in filter(None, lines):
+                    if (failure := decode(line).get("error")) is not None:
+                        raise EngineRefused(500, str(failure))
+                if len(rest) > _MAX_LINE_BYTES:
+                    raise EngineFailed("the engine's news of a pull do not end")
 
     async def _ask(
         self, method: str, path: str, body: bytes | None = None, timeout_s: float | None = None

@@ -83,12 +83,6 @@ def create_body(spec: SandboxSpec, image: Image, house: House, landing: str | No
     return encode(body)
 
 
-def always_pulls(image: str) -> bool:
-    """Tell whether what *image* names may be another tomorrow: no tag is `latest`."""
-    name, _, tag = image.rpartition("/")[2].partition(":")
-    return "@" not in name and tag in ("", "latest")
-
-
 def _environment(spec: SandboxSpec, image: Image) -> dict[str, str]:
     if image.speaks_frames and spec.kind.startswith("nodejs:"):
         return {"NODE_OPTIONS": _HEAP.format(spec.memory_mb * 3 // 4), **spec.env}

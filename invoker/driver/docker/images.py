@@ -1,7 +1,7 @@
-"""What is rare of a container engine: is it there, which images has it, pull, clean up.
+"""What is rare of a container engine: is it there, which images of kinds has it, clean up.
 
-Through the engine's own library, which knows registries and their credentials. It blocks, so it has
-threads of its own; only this module imports it, and its errors are translated here.
+Through the engine's own library, which knows where credentials of registries are kept. It blocks,
+so it has threads of its own; only this module imports it, and its errors are translated here.
 """
 
 import asyncio
@@ -15,22 +15,20 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import docker
+import docker.auth
 import docker.errors
 import requests
 
 from invoker.driver.docker import flags
-from invoker.driver.docker.engine import EngineFailed, EngineUnreachable
+from invoker.driver.docker.engine import EngineFailed, EngineUnreachable, NoSuchImage
 from invoker.driver.docker.flags import Image
+from invoker.driver.docker.references import Reference
 
 _T = TypeVar("_T")
 
 ASK_S: Final = 10.0
 _THREADS: Final = 4
 _VERSION: Final = "1.40"
-
-
-class NoSuchImage(EngineFailed):
-    """The engine does not have the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +46,9 @@ class Facts:
 class Library:
     """The engine's library on its own threads; owned by the driver until `close`."""
 
-    def __init__(self, path: Path, *, config: Path | None, pull_s: float) -> None:
+    def __init__(self, path: Path, *, config: Path | None) -> None:
         self._socket = path
         self._config = config
-        self._pull_s = pull_s
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-docker")
         self._clients = threading.local()
         self._opened: list[docker.DockerClient] = []
@@ -67,11 +64,12 @@ class Library:
         """Return the image *reference*. Raises `NoSuchImage`, `EngineFailed`."""
         return await self._run(lambda client: _known(client.images.get(reference), reference))
 
-    async def pull(self, reference: str) -> None:
-        """Pull the image *reference*. Raises `NoSuchImage`, `EngineFailed`."""
-        name, tag = _split(reference)
-        async with asyncio.timeout(self._pull_s):
-            await self._run(lambda client: client.api.pull(name, tag))
+    async def credentials(self, reference: Reference) -> str:
+        """Return what the operator's `config.json` has for the registry of *reference*.
+
+        In the form that the engine takes; empty for nothing. Raises `EngineFailed`.
+        """
+        return await self._run(lambda client: _shown(client, reference))
 
     async def remove_containers(self, owner: str) -> list[str]:
         """Remove every container labelled with *owner*; return their names."""
@@ -94,7 +92,7 @@ class Library:
             if client is None:
                 _knock(self._socket)
                 client = docker.DockerClient(
-                    base_url=f"unix://{self._socket}", version=_VERSION, timeout=self._pull_s
+                    base_url=f"unix://{self._socket}", version=_VERSION, timeout=ASK_S
                 )
                 if self._config is not None:
                     client.api.reload_config(str(self._config))
@@ -133,14 +131,10 @@ def _known(image: Any, reference: str) -> Image:
     return Image(reference=reference, command=command, speaks_frames=flags.FRAMES in faces)
 
 
-def _split(reference: str) -> tuple[str, str]:
-    """Return name and tag; without a tag the library would pull all of them."""
-    if "@" in reference:
-        name, _, digest = reference.partition("@")
-        return name, digest
-    folder, slash, name = reference.rpartition("/")
-    name, _, tag = name.partition(":")
-    return folder + slash + name, tag or "latest"
+def _shown(client: docker.DockerClient, reference: Reference) -> str:
+    registry, _ = docker.auth.resolve_repository_name(reference.repository)
+    header = docker.auth.get_config_header(client.api, registry)
+    return "" if header is None else header.decode()
 
 
 def _remove_all(client: docker.DockerClient, owner: str) -> list[str]:

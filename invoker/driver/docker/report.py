@@ -31,6 +31,8 @@ def describe(
 ) -> DriverReport:
     """Return what is possible with an engine that answers."""
     abilities = set(Ability) - (set() if has_pids_limit else {Ability.PIDS})
+    if not is_root:
+        abilities -= {Ability.IMAGES}
     return DriverReport(
         driver="docker",
         level=Level.CONTAINER,

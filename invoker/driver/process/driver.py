@@ -24,7 +24,7 @@ import runtimes
 from common.log import logger
 from common.settings import SandboxSettings
 from invoker.driver.channel import Channel
-from invoker.driver.port import CannotStart, DriverReport, SandboxSpec
+from invoker.driver.port import CannotStart, DriverReport, NoImages, OwnImage, SandboxSpec
 from invoker.driver.process import host, hostview, interpreters, records, report, seccomp, wires
 from invoker.driver.process.cgroup import Allowance
 from invoker.driver.process.interpreters import Interpreter
@@ -38,6 +38,10 @@ _log: Final = logger(__name__)
 START_S: Final = 10.0
 """How long a runtime may take to say that it is up: a Node on a busy host needs 0.3 s."""
 CLOSE_S: Final = 4.0
+NO_IMAGES_WHY: Final = (
+    "Functions are processes here. Images need an invoker with BRISK_INVOKER__DRIVER=docker; code "
+    "of a kind that the platform lists runs without."
+)
 _THREADS: Final = 4
 _TMP_INODES: Final = 16_384
 _NODE: Final = "nodejs"
@@ -92,8 +96,14 @@ class ProcessDriver:
         except (ZygoteFailed, OSError) as error:
             raise CannotStart from error
 
+    async def prepare(self, image: OwnImage) -> None:
+        """Raise `NoImages`: processes have none."""
+        raise NoImages(image.reference, NO_IMAGES_WHY)
+
     async def create(self, spec: SandboxSpec) -> ProcessSandbox:
         """Return a blank sandbox. Raises `CannotStart`."""
+        if spec.image is not None:
+            await self.prepare(spec.image)
         try:
             interpreter = self._interpreter(spec.kind)
             self._demand_isolation()

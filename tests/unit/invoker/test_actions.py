@@ -47,7 +47,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_store_that_comes_back_in_time_was_never_away() -> None:
     store = Flaky(*(StoreUnavailable() for _ in range(3)))
-    assert await patient(store).get(ACTION.name) is ACTION
+    assert await patient(store).get(ACTION.name, ACTION.rev) is ACTION
     store.failures = [StoreUnavailable()]
     assert await patient(store).code(ACTION) == "code"
     assert store.asked == 6
@@ -56,7 +56,7 @@ async def test_a_store_that_comes_back_in_time_was_never_away() -> None:
 async def test_a_store_that_stays_away_is_given_up_when_the_time_is_over() -> None:
     store = Flaky(*(StoreUnavailable() for _ in range(1000)))
     with pytest.raises(StoreUnavailable):
-        await patient(store, wait_s=0.02).get(ACTION.name)
+        await patient(store, wait_s=0.02).get(ACTION.name, ACTION.rev)
     assert 2 <= store.asked < 1000
 
 
@@ -64,5 +64,5 @@ async def test_a_store_that_stays_away_is_given_up_when_the_time_is_over() -> No
 async def test_what_waiting_does_not_mend_is_said_at_once(failure: StoreError) -> None:
     store = Flaky(failure)
     with pytest.raises(type(failure)):
-        await patient(store).get(ACTION.name)
+        await patient(store).get(ACTION.name, ACTION.rev)
     assert store.asked == 1

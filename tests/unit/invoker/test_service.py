@@ -3,13 +3,14 @@ settled; and what is cancelled stays, for the next one, or is recorded as broken
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
 
+from common import metrics
 from common.bus.memory import MemoryBus
 from common.bus.port import Message
 from common.clock import SystemClock
@@ -26,7 +27,7 @@ from common.store.port import ActivationStore, Corrupted, Missing, StoreUnavaila
 from invoker import outcome
 from invoker import service as service_module
 from invoker.actions import PatientActions
-from invoker.driver.port import Answer, Operation, Reply
+from invoker.driver.port import Answer, ImageNotPulled, Operation, OwnImage, Reply
 from invoker.pool.books import Books
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
@@ -44,6 +45,8 @@ class Actions:
     """An action store with one action, or a failure instead."""
 
     action: Action = field(default_factory=an_action)
+    newer: Action | None = None
+    """What the store has, where *action* is what was cached."""
     failure: Exception | None = None
     code_failure: Exception | None = None
 
@@ -52,6 +55,10 @@ class Actions:
         if self.failure:
             raise self.failure
         return self.action
+
+    def forget(self, name: QualifiedName) -> None:
+        if self.newer:
+            self.action, self.newer = self.newer, None
 
     async def code(self, action: Action) -> str | None:
         await asyncio.sleep(0)
@@ -281,3 +288,44 @@ async def test_a_stop_at_any_turn_leaves_a_call_unsettled_or_recorded_once() -> 
         assert outcome in {(0, False), (1, True)}, f"after {turns} turns"
         outcomes.add(outcome)
     assert len(outcomes) == 2, "stopped before it was begun, and after its end"
+
+
+@pytest.mark.parametrize("when", ["prepared", "started"])
+async def test_a_bad_image_is_the_developers_mistake_and_costs_nothing(when: str) -> None:
+    action = an_action(image="nobody/nothing")
+    fault = ImageNotPulled("nobody/nothing", "The registry does not have it.")
+    counted = metrics.IMAGE_FAULTS["not_pulled"]
+    before = counted._value.get()
+    async with running() as platform:
+        platform.actions.action = action
+        if when == "started":
+            platform.driver.broken = fault
+        else:
+            platform.driver.pull = _raising(fault)
+        record = await platform.ran(a_message(action))
+
+    assert record.response.status is Status.DEVELOPER_ERROR
+    text = "Failed to pull container image 'nobody/nothing'."
+    assert decode(record.response.result) == {"error": text}
+    assert [line.partition("stderr: ")[2] for line in record.logs] == [
+        "The registry does not have it.",
+        "The action did not initialize or run as expected. Log data might be missing.",
+    ]
+    assert (record.billed_ms, record.duration_ms, record.init_ms) == (0, 0, None)
+    assert counted._value.get() == before + 1
+
+
+def _raising(error: Exception) -> Callable[[OwnImage], Awaitable[None]]:
+    async def pull(_: OwnImage) -> None:
+        raise error
+
+    return pull
+
+
+async def test_what_was_cached_before_an_update_is_read_anew() -> None:
+    async with running() as platform:
+        newer = replace(an_action(rev="2"), version="0.0.2")
+        platform.actions.newer = newer
+        assert (await platform.ran(a_message(newer))).version == "0.0.2"
+        older = await platform.ran(a_message(an_action(rev="1")))
+        assert older.version == "0.0.2", "the newest, for an order that is older"

@@ -6,10 +6,12 @@ import pytest
 
 from common.bus.memory import MemoryBus
 from common.bus.port import BusUnavailable
+from common.entity.manifest import Manifest
 from common.ids import InvokerId
 from common.message import topics
 from common.message.ping import Ping
 from controller.balance.health import Ended, Health
+from controller.balance.kinds import OfferedKinds
 from controller.balance.port import NoCapacity
 from controller.balance.sharding import Sharding
 from tests.fakes.clock import FakeClock
@@ -114,3 +116,45 @@ def test_a_late_end_of_something_unknown_is_no_news() -> None:
     cluster = Cluster()
     cluster.balancer.ended(a_message(an_action()).activation_id, Ended.UNANSWERED)
     assert set(cluster.balancer.states.values()) == {Health.HEALTHY}
+
+
+async def test_an_activation_goes_where_its_kind_runs() -> None:
+    cluster = Cluster()
+    image, python = (
+        replace(a_message(an_action()), kind=kind) for kind in ("blackbox", "python:3.11")
+    )
+    await cluster.balancer.publish(image, durable=False)
+    assert sum(cluster.depths()) == 1, "nobody has said that it runs images: somebody says why not"
+    cluster.balancer.heard(replace(ping(ONE), kinds=("python:3.11",)))
+    cluster.balancer.heard(replace(ping(TWO), kinds=("python:3.11", "blackbox")))
+    before = cluster.depths()[0]
+    for n in range(5):
+        again = a_message(an_action(f"a{n}"))
+        await cluster.balancer.publish(replace(again, kind="blackbox"), durable=False)
+    assert cluster.depths()[0] == before
+    both = ("python:3.11", "blackbox")
+    cluster.balancer.heard(replace(ping(TWO, is_taking=False), kinds=both))
+    await cluster.balancer.publish(python, durable=False)
+    assert cluster.depths()[0] == before + 1
+    with pytest.raises(NoCapacity):
+        await cluster.balancer.publish(
+            replace(a_message(an_action()), kind="blackbox"), durable=False
+        )
+
+
+def test_the_kinds_that_are_offered_are_those_that_invokers_run() -> None:
+    cluster = Cluster()
+    everything = Manifest.load()
+    offered = OfferedKinds(everything, lambda: cluster.balancer.kinds)
+    assert offered.valid_kinds() == everything.valid_kinds(), "nobody has said anything yet"
+
+    cluster.balancer.heard(replace(ping(ONE), kinds=("python:3.11", "blackbox")))
+    cluster.balancer.heard(replace(ping(TWO), kinds=("nodejs:18",)))
+
+    assert offered.valid_kinds() == ("nodejs:18", "python:3.11")
+    node = offered.resolve("nodejs:default")
+    assert node is not None and node.kind == "nodejs:18"
+    assert offered.resolve("python:3.13") is None
+    assert sorted(offered.info()) == ["nodejs", "python"]
+    cluster.balancer.heard(replace(ping(TWO, is_taking=False), kinds=("nodejs:18",)))
+    assert offered.resolve("nodejs:18"), "a restart refuses nobody"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
+from invoker.driver.port import OwnImage
 from invoker.pool import container as life
 from invoker.pool.books import Books
 from invoker.pool.container import ActionKey, Shape, State
@@ -27,6 +28,8 @@ from invoker.pool.orders import (
 PYTHON = Shape("python:3.11", 256)
 NODE = Shape("nodejs:20", 256)
 LARGE = Shape("python:3.11", 512)
+IMAGE = Shape("blackbox", 256, OwnImage("somebody/image", Namespace("guest")))
+OTHERS_IMAGE = Shape("blackbox", 256, OwnImage("somebody/image", Namespace("other")))
 
 
 class Pool:
@@ -73,6 +76,11 @@ class Pool:
 
 def start(container: str, shape: Shape = PYTHON) -> Start:
     return Start(ContainerId(container), shape)
+
+
+def not_started(job: str, container: str) -> Refuse:
+    why = "the sandbox could not be started"
+    return Refuse(ActivationId(job), why, ContainerId(container))
 
 
 def assign(job: str, container: str, was: State) -> Assign:
@@ -182,10 +190,37 @@ def test_a_call_larger_than_the_pool_is_refused_at_once() -> None:
 def test_each_failed_start_refuses_one_call(pool: Pool) -> None:
     pool.call("j1")
     pool.call("j2")
-    assert pool.happened("c-1", life.StartFailed()) == [
-        Refuse(ActivationId("j1"), "the sandbox could not be started")
-    ]
+    assert pool.happened("c-1", life.StartFailed()) == [not_started("j1", "c-1")]
     assert pool.started("c-2") == [assign("j2", "c-2", State.BLANK)]
+
+
+def test_an_image_that_cant_be_started_refuses_all_its_calls_and_no_others() -> None:
+    pool = Pool(starts=1)
+    pool.call("j1", shape=IMAGE)
+    pool.call("j2", action="b", shape=IMAGE)
+    pool.call("j3", action="c", shape=OTHERS_IMAGE)
+    assert pool.happened("c-1", life.StartFailed(is_hopeless=True)) == [
+        not_started("j1", "c-1"),
+        not_started("j2", "c-1"),
+        start("c-2", OTHERS_IMAGE),
+    ]
+
+
+def test_the_same_image_of_another_owner_is_another_image() -> None:
+    pool = Pool()
+    pool.call("j1", shape=IMAGE)
+    assert pool.call("j2", shape=OTHERS_IMAGE) == [start("c-2", OTHERS_IMAGE)]
+    assert pool.started("c-2") == [assign("j2", "c-2", State.BLANK)]
+    assert pool.started("c-1") == [assign("j1", "c-1", State.BLANK)]
+
+
+def test_the_image_of_an_action_is_not_kept_in_stock() -> None:
+    pool = Pool()
+    pool.call("j1", shape=IMAGE)
+    pool.started("c-1")
+    pool.call("j2", shape=IMAGE)
+    assert pool.done("c-1") == [assign("j2", "c-1", State.READY)]
+    assert pool.started("c-2") == [Destroy(ContainerId("c-2"))]
 
 
 def test_a_call_that_withdraws_is_not_served(pool: Pool) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from common.clock import SystemClock
 from common.entity.activation import Status
-from invoker.driver.port import Answer, CannotStart, Died, Operation, Reply
+from invoker.driver.port import Answer, CannotStart, Died, ImageNotRun, Operation, OwnImage, Reply
 from invoker.outcome import ABNORMAL_RUN
 from invoker.pool.books import Books
 from invoker.pool.container import State
@@ -217,3 +217,42 @@ async def test_a_pool_that_closes_while_a_sandbox_is_being_made_waits_for_it() -
         call.cancel()
         asyncio.get_running_loop().call_later(0.01, driver.gate.set)
     assert driver.sandboxes[0].story == ["destroy"]
+
+
+async def test_a_pull_that_hangs_holds_up_nobody_else() -> None:
+    driver, never = FakeDriver(), asyncio.Event()
+
+    async def pull(image: OwnImage) -> None:
+        await never.wait()
+
+    driver.pull = pull
+    async with pool_of(driver, capacity_mb=256) as pool:
+        hanging = [asyncio.ensure_future(pool.run(a_job(f"a{n}", image="x/y"))) for n in range(9)]
+        await until(lambda: len(driver.prepared) == 9)
+        assert (await pool.run(a_job("b"))).response.status is Status.SUCCESS
+        for each in hanging:
+            each.cancel()
+        await asyncio.wait(hanging)
+
+
+async def test_who_waits_for_a_bad_image_is_told_what_is_wrong_with_it() -> None:
+    driver = FakeDriver()
+    driver.gate.clear()
+    driver.broken = ImageNotRun("x/y", "no such user")
+    async with pool_of(driver, capacity_mb=256) as pool:
+        waiting = [asyncio.ensure_future(pool.run(a_job(f"a{n}", image="x/y"))) for n in range(3)]
+        await until(lambda: len(pool.books.line) == 3)
+        driver.gate.set()
+        for each in waiting:
+            with pytest.raises(ImageNotRun):
+                await each
+        assert len(driver.prepared) == 3
+
+
+async def test_a_warm_sandbox_of_an_image_serves_without_another_look_at_it() -> None:
+    driver = FakeDriver()
+    async with pool_of(driver) as pool:
+        for _ in range(3):
+            await pool.run(a_job("a", image="x/y"))
+    assert len(driver.prepared) == 1
+    assert [sandbox.spec.image for sandbox in driver.sandboxes] == driver.prepared

@@ -85,21 +85,6 @@ def test_names_are_what_an_engine_takes() -> None:
     assert flags.name_of("0a1b", "wsk0_1/ü x") == "brisk-0a1b-wsk0-1---x"
 
 
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        ("a", True),
-        ("a:latest", True),
-        ("host:5000/a", True),
-        ("host:5000/a:1", False),
-        ("a:1", False),
-        ("a@sha256:12", False),
-    ],
-)
-def test_what_may_be_another_tomorrow_is_pulled_each_time(image: str, expected: bool) -> None:
-    assert flags.always_pulls(image) is expected
-
-
 def test_a_machine_without_a_table_has_the_engines_own_filter() -> None:
     house = House(owner="0", network="bridge", pids=64, tmp_mb=32, machine="riscv64")
     assert body(house=house)["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
