@@ -41,6 +41,7 @@ from common.patience import Patience
 from common.service import serving
 from common.settings import Settings
 from common.store.actions import ActionStore
+from common.store.cache import Lifetimes
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
@@ -65,6 +66,8 @@ from invoker.service import Invoker
 CONTROLLER: Final = ControllerId(0)
 INVOKER: Final = InvokerId(0)
 DEFAULT_MEMORY_MB: Final = 256
+FRESH_S: Final = 10.0
+"""How long an action or an identity is used before it is read again. Nobody else writes any."""
 
 log = logging.logger(__name__)
 
@@ -117,10 +120,13 @@ async def running(
         stores = await SqliteStores.open(folder.store, settings.store, clock)
         stack.push_async_callback(stores.close)
         secret = InstallationSecret.load_or_create(folder.secret)
-        subjects = SubjectStore(stores.subjects, secret, settings.throttle, clock=clock)
+        lifetimes = Lifetimes(fresh_s=FRESH_S, stale_s=settings.store.stale_s)
+        subjects = SubjectStore(
+            stores.subjects, secret, settings.throttle, clock=clock, lifetimes=lifetimes
+        )
         guest_key = await guest.ensure(folder, subjects, auth)
         network = _network(settings, await subjects.namespaces())
-        actions = ActionStore(stores.entities, stores.blobs)
+        actions = ActionStore(stores.entities, stores.blobs, lifetimes=lifetimes)
 
         everything = _manifest()
         driver = ProcessDriver(settings.sandbox, everything.valid_kinds(), folder.sandboxes)

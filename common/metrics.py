@@ -187,6 +187,11 @@ COUCHDB_REFUSED: Final = Counter(
     "Records that CouchDB never takes; they are kept in the folder `refused`.",
     registry=REGISTRY,
 )
+STALE_READS: Final = Counter(
+    "brisk_store_stale_reads_total",
+    "Times that an old action or identity was used because the store was away.",
+    registry=REGISTRY,
+)
 JOURNAL_PENDING: Final = Gauge(
     "brisk_bus_journal_pending_messages",
     "Accepted activations in the journal that have not ended.",

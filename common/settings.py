@@ -146,6 +146,9 @@ class StoreSettings(_Group):
     """How long a record may wait for others to share its transaction."""
     flush_records: int = Field(default=512, ge=1)
     """How many records share a transaction at most."""
+    stale_s: float = Field(default=3600.0, ge=0)
+    """How long actions and keys that were read are used while the database is away. A key that is
+    withdrawn elsewhere meanwhile works for that long."""
     close_s: float = Field(default=10.0, gt=0)
     """How long a stopping platform waits for its stores."""
 

@@ -26,6 +26,7 @@ from common.message.ping import Ping
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
+from common.store.cache import Lifetimes
 from common.store.port import Conflict
 from common.store.secrets_file import InstallationSecret
 from common.store.subjects import SubjectStore
@@ -39,6 +40,10 @@ from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
 
 TICK_S: Final = 1.0
+FOLLOWED_S: Final = 300.0
+"""How long actions and identities are fresh that a feed of changes watches over."""
+ABSENT_S: Final = 2.0
+"""How long it is remembered that there is no such action or key."""
 GUEST: Final = "guest"
 
 log = logging.logger(__name__)
@@ -65,7 +70,14 @@ async def serve(stop: asyncio.Event) -> None:
             ground = await stack.enter_async_context(
                 grounded(settings, folder, clock, health, stop)
             )
-            subjects = SubjectStore(ground.stores.subjects, secret, settings.throttle, clock=clock)
+            stores = ground.stores
+            lifetimes = Lifetimes(
+                fresh_s=FOLLOWED_S, stale_s=settings.store.stale_s, absent_s=ABSENT_S
+            )
+            subjects = SubjectStore(
+                stores.subjects, secret, settings.throttle, clock=clock, lifetimes=lifetimes
+            )
+            actions = ActionStore(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
             await patiently(health, "couchdb", partial(_ensure_guest, subjects, settings), stop)
             inflight = InFlight()
             balancer = Sharding(ground.bus, clock, controllers=settings.controller.count)
@@ -81,7 +93,9 @@ async def serve(stop: asyncio.Event) -> None:
                 await patiently(health, "kafka", listen, stop)
         await stack.enter_async_context(serving(completions.serve()))
         await stack.enter_async_context(serving(_tick(balancer)))
-        services = _services(ground, subjects, balancer, inflight, settings, clock, health)
+        await stack.enter_async_context(serving(actions.follow(stores.changes)))
+        await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))
+        services = _services(settings, clock, ground, actions, subjects, balancer, inflight, health)
 
         async def check_invokers() -> None:
             require_all_up(services.invoker_health())
@@ -104,19 +118,20 @@ async def serve(stop: asyncio.Event) -> None:
 
 
 def _services(
+    settings: Settings,
+    clock: Clock,
     ground: Ground,
+    actions: ActionStore,
     subjects: SubjectStore,
     balancer: Sharding,
     inflight: InFlight,
-    settings: Settings,
-    clock: Clock,
     health: Health,
 ) -> Services:
     return Services(
         settings=settings,
         clock=clock,
         manifest=OfferedKinds(_everything(), lambda: balancer.kinds),
-        actions=ActionStore(ground.stores.entities, ground.stores.blobs),
+        actions=actions,
         activations=ground.stores.activations,
         subjects=subjects,
         entitlement=Entitlement(clock, inflight),

@@ -34,15 +34,8 @@ class PatientActions:
         self._wait_s = wait_s
 
     async def get(self, name: QualifiedName, rev: Rev) -> Action:
-        """Return revision *rev* of *name*, or a newer one. Raises as `ActionStore.get` does.
-
-        What is cached may be older than *rev*: then it is read anew.
-        """
-        action = await self._read(lambda: self._store.get(name), name)
-        if action.rev == rev:
-            return action
-        self._store.forget(name)
-        return await self._read(lambda: self._store.get(name), name)
+        """Return revision *rev* of *name*, else the newest. Raises as `ActionStore.get` does."""
+        return await self._read(lambda: self._store.get(name, rev=rev), name)
 
     async def code(self, action: Action) -> str | None:
         """Return the code of *action*, None when it has none. Raises `Corrupted` and others."""

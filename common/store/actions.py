@@ -1,20 +1,17 @@
 """Actions, read through a cache that never makes a warm call wait.
 
-A document is cached under its id, for a few seconds only, because another process may write it;
-who follows a feed of changes may cache for longer, and still learns of each within milliseconds.
-Whoever misses, loads; whoever misses at the same time waits for that one load. A load that was
-overtaken by a write is handed to those who wait for it, but not kept: else an old revision would
-outlive the new one in the cache.
+A document is fresh for a few seconds only, because another process may write it; who follows a feed
+of changes may keep it for longer, and still learns of each within milliseconds. Who knows which
+revision is wanted needs no feed: an invoker is told by each message.
 
 Code longer than 16 KB lives in the blob store, under its digest, and is written before the document
 that names it. It is not cached here: an invoker reads it once per sandbox.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from common.clock import Clock, SystemClock
@@ -30,18 +27,21 @@ from common.entity.action_document import (
 from common.entity.names import QualifiedName
 from common.errors import WrongCollection
 from common.ids import DocId, Namespace, Rev
-from common.store.port import BlobStore, Corrupted, Doc, DocStore, Gap, InvalidationBus
+from common.store.cache import Cache, Lifetimes
+from common.store.port import (
+    BlobStore,
+    Corrupted,
+    Doc,
+    DocStore,
+    Gap,
+    InvalidationBus,
+    StoreUnavailable,
+)
 
 CACHED_ACTIONS: Final = 4096
 """At most 64 MB of inline code."""
-FRESH_S: Final = 5.0
-"""How long a write of another process may go unseen. Ours are seen at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    action: Action
-    until_s: float
+LIFETIMES: Final = Lifetimes(fresh_s=5.0)
+"""Where nobody tells what other processes write. Ours is seen at once."""
 
 
 class ActionStore:
@@ -53,46 +53,46 @@ class ActionStore:
         blobs: BlobStore,
         *,
         clock: Clock | None = None,
-        fresh_s: float = FRESH_S,
+        lifetimes: Lifetimes = LIFETIMES,
         cached_actions: int = CACHED_ACTIONS,
     ) -> None:
+        """Serve the actions in *docs*."""
         self._docs = docs
         self._blobs = blobs
-        self._clock = clock or SystemClock()
-        self._fresh_s = fresh_s
-        self._capacity = cached_actions
-        self._cache: OrderedDict[DocId, _Cached] = OrderedDict()
-        self._loads: dict[DocId, asyncio.Future[Action]] = {}
+        self._cache: Cache[DocId, Action] = Cache(
+            self._read,
+            clock or SystemClock(),
+            capacity=cached_actions,
+            lifetimes=lifetimes,
+        )
 
     def __repr__(self) -> str:
         """Return how much is cached and under way."""
-        return f"<ActionStore [{len(self._cache)} cached, {len(self._loads)} loading]>"
+        return f"<ActionStore {self._cache!r}>"
 
     def cached(self, name: QualifiedName) -> Action | None:
         """Return the newest revision of *name* if it is at hand, else None."""
-        cached = self._cache.get(name.doc_id)
-        if cached is None or self._clock.elapsed_s() >= cached.until_s:
-            return None
-        return cached.action
+        return self._cache.fresh(name.doc_id)
 
-    async def get(self, name: QualifiedName) -> Action:
+    async def get(self, name: QualifiedName, *, rev: Rev | None = None) -> Action:
         """Return the newest revision of *name*; on a cache hit without yielding to the loop.
 
+        rev: what the caller knows to be the newest, or to have been it: then that one will do,
+            however long ago it was read.
         Raises `Missing`, `WrongCollection`, `Corrupted`, `StoreUnavailable`.
         """
         doc_id = name.doc_id
-        while True:
-            cached = self._cache.get(doc_id)
-            if cached is not None and self._clock.elapsed_s() < cached.until_s:
-                self._cache.move_to_end(doc_id)
-                return cached.action
-            load = self._loads.get(doc_id)
-            if load is None:
-                return await self._lead(doc_id)
-            # `wait`, not `await load`: who is cancelled here must not cancel the load.
-            await asyncio.wait((load,))
-            if not load.cancelled():
-                return load.result()
+        if rev is None:
+            return await self._cache.get(doc_id)
+        action = self._cache.kept(doc_id) or await self._cache.get(doc_id)
+        return action if action.rev == rev else await self._cache.reload(doc_id)
+
+    async def newest(self, name: QualifiedName) -> Action:
+        """Return what is stored, whatever is cached: who changes an action begins with that.
+
+        Raises as `get` does.
+        """
+        return await self._cache.reload(name.doc_id)
 
     async def code(self, action: Action) -> str | None:
         """Return the code of *action*, wherever it lives; None when it has none.
@@ -112,24 +112,19 @@ class ActionStore:
         """
         stored = replace(action, exec=await self._settled(action.exec))
         doc_id, body = action.name.doc_id, to_document(stored)
-        try:
+        with self._changing(doc_id):
             if over is None:
                 rev = await self._docs.create(doc_id, body)
             else:
                 rev = await self._docs.replace(doc_id, over, body)
-        finally:
-            # Also after a failure: a conflict says that what is cached is old.
-            self._forget(doc_id)
         stored = replace(stored, rev=rev)
-        self._keep(doc_id, stored)
+        self._cache.keep(doc_id, stored)
         return stored
 
     async def delete(self, action: Action) -> None:
         """Delete the revision *action*. Raises `Conflict`, `Missing`, `StoreUnavailable`."""
-        try:
+        with self._changing(action.name.doc_id):
             await self._docs.delete(action.name.doc_id, action.rev)
-        finally:
-            self._forget(action.name.doc_id)
 
     async def list(
         self, namespace: Namespace, *, package: str | None, limit: int, skip: int
@@ -147,10 +142,6 @@ class ActionStore:
         """Return how many actions `list` would walk. Raises `StoreUnavailable`."""
         return await self._docs.count(namespace, ENTITY_TYPE, package=package)
 
-    def forget(self, name: QualifiedName) -> None:
-        """Read *name* anew at the next `get`: somebody else is known to have changed it."""
-        self._forget(name.doc_id)
-
     async def follow(self, changes: InvalidationBus) -> None:
         """Forget what others change, as they change it, until cancelled; for a task of the root."""
         async with aclosing(changes.subscribe()) as told:
@@ -158,36 +149,30 @@ class ActionStore:
                 if isinstance(change, Gap):
                     # Loads under way, too: they may have read what was old already.
                     self._cache.clear()
-                    self._loads.clear()
                 else:
                     self._forget_other(change.doc_id, change.rev)
 
     def _forget_other(self, doc_id: DocId, rev: Rev) -> None:
-        cached = self._cache.get(doc_id)
-        if cached is None or cached.action.rev != rev:
-            self._forget(doc_id)
+        kept = self._cache.kept(doc_id)
+        if kept is None or kept.rev != rev:
+            self._cache.forget(doc_id)
 
-    async def _lead(self, doc_id: DocId) -> Action:
-        """Load for all who ask meanwhile; they see the same outcome, but not a cancellation."""
-        load: asyncio.Future[Action] = asyncio.get_running_loop().create_future()
-        self._loads[doc_id] = load
+    @contextmanager
+    def _changing(self, doc_id: DocId) -> Iterator[None]:
+        """Have nothing old in the cache after the block, however it ends."""
         try:
-            action = _action(await self._docs.get(doc_id))
-        except asyncio.CancelledError:
-            load.cancel()
+            yield
+        except (StoreUnavailable, asyncio.CancelledError):
+            # Perhaps nothing was changed: while nobody can say, what is at hand has to do.
+            self._cache.expire(doc_id)
             raise
-        except Exception as error:
-            load.set_exception(error)
-            load.exception()  # Seen: nobody else may be waiting.
+        except BaseException:
+            self._cache.forget(doc_id)  # a conflict says that what is cached is old
             raise
-        else:
-            load.set_result(action)
-            if self._loads.get(doc_id) is load:
-                self._keep(doc_id, action)
-            return action
-        finally:
-            if self._loads.get(doc_id) is load:
-                del self._loads[doc_id]
+        self._cache.forget(doc_id)
+
+    async def _read(self, doc_id: DocId) -> Action:
+        return _action(await self._docs.get(doc_id))
 
     async def _settled(self, code: Exec) -> Exec:
         """Return *code* with its text in the blob store, if it is long."""
@@ -197,16 +182,6 @@ class ActionStore:
         if len(data) <= MAX_INLINE_BYTES:
             return code
         return replace(code, code=None, code_ref=await self._blobs.put(data))
-
-    def _keep(self, doc_id: DocId, action: Action) -> None:
-        self._cache[doc_id] = _Cached(action, self._clock.elapsed_s() + self._fresh_s)
-        self._cache.move_to_end(doc_id)
-        if len(self._cache) > self._capacity:
-            self._cache.popitem(last=False)
-
-    def _forget(self, doc_id: DocId) -> None:
-        self._cache.pop(doc_id, None)
-        self._loads.pop(doc_id, None)
 
 
 def _action(doc: Doc) -> Action:

@@ -60,6 +60,7 @@ class CouchStores:
         self.blobs: BlobStore = CouchBlobStore(http, couchdb, clock)
         self.activations: ActivationStore = records
         self.changes: InvalidationBus = CouchChanges("entities", http, couchdb)
+        self.subject_changes: InvalidationBus = CouchChanges("subjects", http, couchdb)
         self._records = records
         self._http = http
         self._ahead = ahead

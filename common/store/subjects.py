@@ -11,7 +11,7 @@ Source: OpenWhisk's subject and limits documents (core/entity/Identity.scala, Us
 
 import hmac
 import re
-from collections import OrderedDict
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,14 +19,15 @@ from common.clock import Clock, SystemClock
 from common.entity.identity import Identity
 from common.ids import DocId, Namespace, Rev, Subject
 from common.settings import ThrottleSettings
-from common.store.port import Conflict, DocStore, Missing
+from common.store.cache import Cache, Lifetimes
+from common.store.port import Conflict, DocStore, Gap, InvalidationBus, Missing
 from common.store.secrets_file import InstallationSecret
 
 # Lengths as in OpenWhisk (BasicAuthenticationAuthKey); of what, it does not ask either.
 _UUID: Final = re.compile(r"[!-9;-~]{36}\Z")
 _KEY: Final = re.compile(r"[!-~]{64}\Z")
-# How long another process's change, such as a new limit, may go unseen here.
-_CACHE_S: Final = 10.0
+LIFETIMES: Final = Lifetimes(fresh_s=10.0)
+"""Where nobody tells what other processes change, such as a limit."""
 _CACHED: Final = 10_000
 _ATTEMPTS: Final = 5
 _PAGE: Final = 200
@@ -40,7 +41,6 @@ class _Known:
     identity: Identity
     fingerprint: bytes
     sealed_key: str
-    until_s: float
 
 
 class SubjectStore:
@@ -53,6 +53,7 @@ class SubjectStore:
         throttle: ThrottleSettings,
         *,
         clock: Clock | None = None,
+        lifetimes: Lifetimes = LIFETIMES,
     ) -> None:
         """Serve the subjects in *docs*.
 
@@ -63,10 +64,15 @@ class SubjectStore:
         self._secret = secret
         self._throttle = throttle
         self._clock = clock or SystemClock()
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: Cache[str, _Known] = Cache(
+            self._look_up,
+            self._clock,
+            capacity=_CACHED,
+            lifetimes=lifetimes,
+        )
 
     def __repr__(self) -> str:
-        return f"<SubjectStore cached={len(self._known)}>"
+        return f"<SubjectStore {self._known!r}>"
 
     async def create(self, subject: Subject, namespace: Namespace, uuid: str, key: str) -> Identity:
         """Give *subject* a namespace with a key; again with the same uuid finishes what broke off.
@@ -77,6 +83,7 @@ class SubjectStore:
         """
         if not _is_well_formed(uuid, key):
             raise ValueError("A key is a uuid of 36 characters, and 64 characters more.")
+        self._known.forget(uuid)
         taken = await self._take_name(subject, namespace, uuid)
         try:
             await self._docs.create(_key_id(uuid), self._key_body(subject, namespace, uuid, key))
@@ -86,24 +93,45 @@ class SubjectStore:
                     await self._docs.delete(_name_id(namespace), taken)
                 raise Conflict(f"The uuid {uuid} is taken.") from None
         await self._add_to_subject(subject, namespace, uuid)
+        self._known.forget(uuid)
         return await self._identity(subject, namespace, uuid)
 
     async def identify(self, uuid: str, key: str) -> Identity | None:
         """Return whose key this is; None when nobody's, or a blocked subject's."""
         if not _is_well_formed(uuid, key):
             return None
-        known = self._cached(uuid) or await self._look_up(uuid)
-        if known is None:
+        try:
+            known = await self._known.get(uuid)
+        except Missing:
             return None
         offered = self._secret.fingerprint(f"{uuid}:{key}")
         return known.identity if hmac.compare_digest(known.fingerprint, offered) else None
 
     async def api_key(self, uuid: str) -> str:
         """Return `uuid:key`, for actions that are given it. Raises `Missing`, `Corrupted`."""
-        known = self._cached(uuid) or await self._look_up(uuid)
-        if known is None:
-            raise Missing(f"There is no key {uuid}.")
+        known = await self._known.get(uuid)
         return f"{uuid}:{self._secret.decrypt(known.sealed_key, owner=uuid)}"
+
+    async def follow(self, changes: InvalidationBus) -> None:
+        """Forget what others change, as they change it, until cancelled; for a task of the root."""
+        async with aclosing(changes.subscribe()) as told:
+            async for change in told:
+                if isinstance(change, Gap):
+                    self._known.clear()
+                else:
+                    self._forget(change.doc_id)
+
+    def _forget(self, doc_id: DocId) -> None:
+        kind, _, name = doc_id.partition("/")
+        match kind:
+            case "key":
+                self._known.forget(name)
+            case "sub":
+                self._known.forget_where(lambda known: known.identity.subject == name)
+            case "lim":
+                self._known.forget_where(lambda known: known.identity.namespace == name)
+            case _:
+                return
 
     async def namespaces(self) -> list[Namespace]:
         """Return the names of all namespaces, the newest first."""
@@ -174,30 +202,19 @@ class SubjectStore:
             return False
         return True
 
-    def _cached(self, uuid: str) -> _Known | None:
-        known = self._known.get(uuid)
-        if known is None or known.until_s < self._clock.elapsed_s():
-            return None
-        self._known.move_to_end(uuid)
-        return known
-
-    async def _look_up(self, uuid: str) -> _Known | None:
+    async def _look_up(self, uuid: str) -> _Known:
+        """Return who has the key *uuid*. Raises `Missing` when nobody may use it."""
         body = await self._find(_key_id(uuid))
         owner = await self._find(_subject_id(Subject(body["subject"]))) if body else None
         # Without a subject's document, the making of the key broke off before it was told anyone.
         if body is None or owner is None or owner.get("blocked"):
-            self._known.pop(uuid, None)
-            return None
+            raise Missing(f"There is no key {uuid}.")
         subject, namespace = Subject(body["subject"]), Namespace(body["namespace"])
-        known = self._known[uuid] = _Known(
+        return _Known(
             identity=await self._identity(subject, namespace, uuid),
             fingerprint=bytes.fromhex(body["fingerprint"]),
             sealed_key=body["key"],
-            until_s=self._clock.elapsed_s() + _CACHE_S,
         )
-        if len(self._known) > _CACHED:
-            self._known.popitem(last=False)
-        return known
 
     async def _identity(self, subject: Subject, namespace: Namespace, uuid: str) -> Identity:
         own = await self._find(DocId(f"lim/{namespace}")) or {}

@@ -143,8 +143,7 @@ class Actions:
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Delete one action, and answer what it was."""
         name = self._own(request)
-        self._actions.forget(name)
-        action = await self._actions.get(name)
+        action = await self._actions.newest(name)
         code = await self._actions.code(action)
         await self._actions.delete(action)
         return answers.json(to_rest(action, code=code))
@@ -183,10 +182,8 @@ class Actions:
         return name
 
     async def _existing(self, name: QualifiedName) -> Action | None:
-        """Return what is stored, not what is cached: a write must see the newest revision."""
-        self._actions.forget(name)
         try:
-            return await self._actions.get(name)
+            return await self._actions.newest(name)
         except Missing:
             return None
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from common.entity.action import Action, BlobRef, Exec
-from common.ids import DocId, Namespace, Rev
+from common.ids import DocId, Namespace, Rev, Subject
+from common.settings import ThrottleSettings
 from common.store.actions import ActionStore
+from common.store.cache import Lifetimes
 from common.store.couch import CouchStores
 from common.store.couch_faults import Locked
 from common.store.port import (
@@ -21,6 +23,8 @@ from common.store.port import (
     Missing,
     StoreUnavailable,
 )
+from common.store.secrets_file import InstallationSecret
+from common.store.subjects import SubjectStore
 from tests.couchfake.server import CouchFake
 from tests.fakes.records import an_action
 from tests.integration.couch import open_stores, until
@@ -184,7 +188,7 @@ async def test_an_action_that_another_process_changes_is_forgotten_at_once(
 ) -> None:
     other_stores = await open_stores(fake, tmp_path / "other")
     other = ActionStore(other_stores.entities, other_stores.blobs)
-    ours = ActionStore(stores.entities, stores.blobs, fresh_s=300)
+    ours = ActionStore(stores.entities, stores.blobs, lifetimes=Lifetimes(fresh_s=300))
     first = await other.put(Action(name=an_action("a"), exec=Exec(kind="python:3.11")), None)
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(ours.follow(stores.changes))
@@ -198,3 +202,40 @@ async def test_an_action_that_another_process_changes_is_forgotten_at_once(
                 await asyncio.sleep(0.01)
         following.cancel()
     await other_stores.close()
+
+
+async def test_a_key_that_another_process_withdraws_is_forgotten_at_once(
+    stores: CouchStores, fake: CouchFake, tmp_path: Path
+) -> None:
+    secret = InstallationSecret(b"s" * 32)
+    other_stores = await open_stores(fake, tmp_path / "other")
+    other = SubjectStore(other_stores.subjects, secret, ThrottleSettings())
+    ours = SubjectStore(
+        stores.subjects, secret, ThrottleSettings(), lifetimes=Lifetimes(fresh_s=300)
+    )
+    uuid, key = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502", "k" * 64
+    await other.create(Subject("guest"), Namespace("guest"), uuid, key)
+    async with asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(ours.follow(stores.subject_changes))
+        await until(lambda: fake.script.count("GET", "brisk_subjects/_changes"))
+        limits = DocId("lim/guest")
+        rev = await other_stores.subjects.create(limits, {"invocationsPerMinute": 7})
+        async with asyncio.timeout(5):
+            while (await _limit(ours, uuid, key)) != 7:  # noqa: ASYNC110 - a cache
+                await asyncio.sleep(0.01)
+            await other_stores.subjects.replace(limits, rev, {"invocationsPerMinute": 8})
+            while (await _limit(ours, uuid, key)) != 8:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            subject = await other_stores.subjects.get(DocId("sub/guest"))
+            await other_stores.subjects.replace(
+                subject.id, subject.rev, subject.body | {"blocked": True}
+            )
+            while (await _limit(ours, uuid, key)) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        following.cancel()
+    await other_stores.close()
+
+
+async def _limit(subjects: SubjectStore, uuid: str, key: str) -> int | None:
+    identity = await subjects.identify(uuid, key)
+    return None if identity is None else identity.invocations_per_minute

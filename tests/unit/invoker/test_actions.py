@@ -21,8 +21,8 @@ class Flaky:
         self.failures = list(failures)
         self.asked = 0
 
-    async def get(self, name: object) -> object:
-        assert name == ACTION.name
+    async def get(self, name: object, *, rev: object) -> object:
+        assert (name, rev) == (ACTION.name, ACTION.rev)
         return self._answer(ACTION)
 
     async def code(self, action: object) -> object:

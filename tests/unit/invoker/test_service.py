@@ -18,7 +18,7 @@ from common.codec import decode
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord, Status
 from common.entity.names import QualifiedName
-from common.ids import ControllerId, InvokerId
+from common.ids import ControllerId, InvokerId, Rev
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
@@ -50,15 +50,13 @@ class Actions:
     failure: Exception | None = None
     code_failure: Exception | None = None
 
-    async def get(self, name: QualifiedName) -> Action:
+    async def get(self, name: QualifiedName, *, rev: Rev | None = None) -> Action:
         await asyncio.sleep(0)
         if self.failure:
             raise self.failure
-        return self.action
-
-    def forget(self, name: QualifiedName) -> None:
-        if self.newer:
+        if self.newer and rev not in (None, self.action.rev):
             self.action, self.newer = self.newer, None
+        return self.action
 
     async def code(self, action: Action) -> str | None:
         await asyncio.sleep(0)

@@ -9,7 +9,8 @@ from common.entity.action import Action, Exec
 from common.errors import WrongCollection
 from common.ids import DocId, Rev
 from common.store.actions import ActionStore
-from common.store.port import Conflict, Corrupted, Doc, Missing
+from common.store.cache import Lifetimes
+from common.store.port import Conflict, Corrupted, Doc, Missing, StoreUnavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import an_action
 from tests.fakes.running_api import MemoryBlobs, MemoryDocs
@@ -38,7 +39,7 @@ class GatedDocs(MemoryDocs):
 
 async def test_a_read_is_answered_from_the_cache_until_it_is_old(clock: FakeClock) -> None:
     docs = MemoryDocs()
-    store = ActionStore(docs, MemoryBlobs(), clock=clock, fresh_s=5.0)
+    store = ActionStore(docs, MemoryBlobs(), clock=clock, lifetimes=Lifetimes(fresh_s=5.0))
     stored = await store.put(ACTION, None)
 
     assert await store.get(ACTION.name) is stored
@@ -83,9 +84,8 @@ async def test_many_who_miss_share_one_load_and_its_end(clock: FakeClock) -> Non
 
 async def test_who_is_cancelled_cancels_nobody_else(clock: FakeClock) -> None:
     docs = GatedDocs()
+    await ActionStore(docs, MemoryBlobs(), clock=clock).put(ACTION, None)
     store = ActionStore(docs, MemoryBlobs(), clock=clock)
-    await store.put(ACTION, None)
-    store.forget(ACTION.name)
     async with asyncio.TaskGroup() as tasks:
         leader, follower, last = (tasks.create_task(_outcome(store)) for _ in range(3))
         await docs.begun.wait()
@@ -100,9 +100,8 @@ async def test_who_is_cancelled_cancels_nobody_else(clock: FakeClock) -> None:
 
 async def test_a_load_that_a_write_overtook_is_not_kept(clock: FakeClock) -> None:
     docs = GatedDocs()
+    first = await ActionStore(docs, MemoryBlobs(), clock=clock).put(ACTION, None)
     store = ActionStore(docs, MemoryBlobs(), clock=clock)
-    first = await store.put(ACTION, None)
-    store.forget(ACTION.name)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(store.get(ACTION.name))
         await docs.begun.wait()
@@ -157,3 +156,45 @@ async def _outcome(store: ActionStore) -> type:
         return type(await store.get(ACTION.name))
     except Missing as missing:
         return type(missing)
+
+
+async def test_who_knows_the_revision_asks_once_for_each(clock: FakeClock) -> None:
+    docs = MemoryDocs()
+    writer = ActionStore(docs, MemoryBlobs(), clock=clock)
+    reader = ActionStore(docs, MemoryBlobs(), clock=clock, lifetimes=Lifetimes(fresh_s=5.0))
+    first = await writer.put(ACTION, None)
+    assert await reader.get(ACTION.name, rev=first.rev) == first
+    clock.advance(s=3600)
+    docs.failure = StoreUnavailable()
+    assert await reader.get(ACTION.name, rev=first.rev) == first
+    assert docs.reads == 1, "it is the same revision for ever"
+
+    docs.failure = None
+    second = await writer.put(replace(first, version="0.0.2"), first.rev)
+    assert await reader.get(ACTION.name, rev=second.rev) == second
+    assert await reader.get(ACTION.name, rev=first.rev) == second, "the newest, if it is another"
+    docs.failure = StoreUnavailable()
+    with pytest.raises(StoreUnavailable):
+        await reader.get(ACTION.name, rev=Rev("3"))
+    assert await reader.get(ACTION.name, rev=second.rev) == second
+
+
+async def test_a_write_that_failed_for_the_stores_fault_leaves_something_at_hand(
+    clock: FakeClock,
+) -> None:
+    docs = MemoryDocs()
+    store = ActionStore(
+        docs, MemoryBlobs(), clock=clock, lifetimes=Lifetimes(fresh_s=5, stale_s=60)
+    )
+    stored = await store.put(ACTION, None)
+    for attempt in (
+        store.put(replace(stored, version="0.0.2"), stored.rev),
+        store.delete(stored),
+        store.newest(ACTION.name),
+    ):
+        docs.failure = StoreUnavailable()
+        with pytest.raises(StoreUnavailable):
+            await attempt
+        docs.failure = StoreUnavailable()
+        assert await store.get(ACTION.name) == stored
+        docs.failure = None
