@@ -161,7 +161,7 @@ async def running(
             clock=clock,
             max_under_way=settings.pool.max_waiting,
         )
-        completions = Completions(bus, CONTROLLER, inflight, clock)
+        completions = Completions(bus, CONTROLLER, inflight, stores.activations, clock)
         await completions.listen()
         await stack.enter_async_context(serving(completions.serve()))
         patience = Patience(settings.http.drain_s, clock)
@@ -180,6 +180,7 @@ async def running(
                 balancer=SingleInvoker(bus, INVOKER, lambda: invoker.is_healthy),
                 inflight=inflight,
                 keys=subjects,
+                blobs=stores.blobs,
                 clock=clock,
                 max_payload_bytes=settings.limits.max_payload_bytes,
             ),

@@ -85,6 +85,7 @@ async def serve(stop: asyncio.Event) -> None:
                 ground.bus,
                 ControllerId(settings.controller.id),
                 inflight,
+                ground.stores.activations,
                 clock,
                 judge=balancer.ended,
             )
@@ -141,6 +142,7 @@ def _services(
             balancer=balancer,
             inflight=inflight,
             keys=subjects,
+            blobs=ground.stores.blobs,
             clock=clock,
             max_payload_bytes=settings.limits.max_payload_bytes,
         ),

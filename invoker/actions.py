@@ -13,6 +13,7 @@ from common.entity.action import Action
 from common.entity.names import QualifiedName
 from common.ids import Rev
 from common.log import logger
+from common.message.activation import ActivationMessage
 from common.store.actions import ActionStore
 from common.store.port import StoreUnavailable
 
@@ -40,6 +41,16 @@ class PatientActions:
     async def code(self, action: Action) -> str | None:
         """Return the code of *action*, None when it has none. Raises `Corrupted` and others."""
         return await self._read(lambda: self._store.code(action), action.name)
+
+    async def arguments(self, message: ActivationMessage) -> bytes:
+        """Return the payload of *message*, wherever it lies.
+
+        Raises `Missing`, `Corrupted`, `StoreUnavailable`.
+        """
+        ref = message.payload_ref
+        if ref is None:
+            return message.payload
+        return await self._read(lambda: self._store.arguments(ref), message.action)
 
     async def _read(self, ask: Callable[[], Awaitable[Read]], name: QualifiedName) -> Read:
         give_up_s: float | None = None

@@ -20,6 +20,7 @@ MEMORY_EXHAUSTED: Final = "The action exhausted its memory and was aborted."
 NO_RESOURCES: Final = "Failed to provision resources to run the action."
 ACTION_REMOVED: Final = "Action could not be found or may have been deleted."
 ACTION_NOT_FETCHED: Final = "Action could not be fetched."
+ARGUMENTS_NOT_FETCHED: Final = "The arguments of the activation could not be fetched."
 INTERRUPTED: Final = (
     "The platform stopped while this activation was running. It is not run a second time."
 )
@@ -139,5 +140,6 @@ def _characters(body: bytes) -> int:
 
 
 _BLAMELESS: Final = [
-    failure(Status.WHISK_ERROR, text) for text in (ACTION_NOT_FETCHED, INTERRUPTED)
+    failure(Status.WHISK_ERROR, text)
+    for text in (ACTION_NOT_FETCHED, ARGUMENTS_NOT_FETCHED, INTERRUPTED)
 ]

@@ -5,6 +5,8 @@ record to the store (it survives a kill from then on), tell the controller, sett
 record is never missing for an answer that was given, and a message is never settled before its
 record is safe. What only waited when the platform went down has not started, and is run later.
 
+Arguments that were too large for the bus are read where the message says they are.
+
 Messages are taken by workers, each of which does one at a time: so nothing is taken that nobody has
 time for, and a call costs no task of its own.
 
@@ -27,10 +29,10 @@ from common.ids import InvokerId
 from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
-from common.message.completion import Completion
 from common.store.port import ActivationStore, Missing, StoreError
 from invoker import outcome, record
 from invoker.actions import PatientActions
+from invoker.answers import Answers
 from invoker.driver.port import (
     CannotStart,
     ImageNotExecutable,
@@ -45,8 +47,6 @@ from invoker.logs.lines import LogLines
 from invoker.pool.pool import Pool
 
 MB: Final = 1 << 20
-ANSWER_TRIES: Final = 5
-ANSWER_PAUSE_S: Final = 0.2
 STORE_PAUSE_S: Final = 1.0
 MOST_IDLE: Final = 8
 """Workers that wait for the next message; one at least does, unless all are busy."""
@@ -83,6 +83,7 @@ class Invoker:
         self._pool = pool
         self._actions = actions
         self._activations = activations
+        self._answers = Answers(invoker_id, bus, activations)
         self._clock = clock
         self._max_under_way = max_under_way
         self._tasks: asyncio.TaskGroup | None = None
@@ -156,8 +157,10 @@ class Invoker:
                           transid=message.transid)  # fmt: skip
             ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
         await self._keep(ended, message)
-        await self._answer(message, ended)
-        delivery.settle()
+        try:
+            await self._answers.tell(message, ended)
+        finally:  # also when the platform stops meanwhile: its record is kept, so it has ended
+            delivery.settle()
         self.ended += 1
         metrics.count_ended(ended)
 
@@ -202,6 +205,19 @@ class Invoker:
             log.warning("action_not_read", action=message.action.doc_id, transid=message.transid,
                         why=str(error))  # fmt: skip
             return self._failed(message, Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
+        if message.payload_ref is not None:
+            try:
+                message = replace(message, payload=await self._actions.arguments(message))
+            except BriskError as error:
+                log.error("arguments_not_read", activation=message.activation_id,
+                          transid=message.transid, why=str(error))  # fmt: skip
+                text = outcome.ARGUMENTS_NOT_FETCHED
+                return self._failed(message, Status.WHISK_ERROR, text, action)
+        return await self._run(delivery, message, action)
+
+    async def _run(
+        self, delivery: Delivery, message: ActivationMessage, action: Action
+    ) -> ActivationRecord:
         has_begun = False
 
         def begin() -> None:
@@ -251,22 +267,3 @@ class Invoker:
     ) -> ActivationRecord:
         response = outcome.failure(status, text)
         return record.of_failure(message, response, now_ms=self._clock.now_ms(), action=action)
-
-    async def _answer(self, message: ActivationMessage, ended: ActivationRecord) -> None:
-        """Tell the controller; it may not hear it, but the record is there for whoever asks."""
-        completion = Completion(
-            activation_id=message.activation_id,
-            transid=message.transid,
-            invoker=self.invoker_id,
-            record=ended,
-            is_at_fault=outcome.is_at_fault(ended.response),
-        )
-        topic = topics.completed(message.controller)
-        for attempt in range(ANSWER_TRIES):
-            try:
-                return await self._bus.send(topic, completion, durable=False)
-            except BusUnavailable as error:
-                log.warning("answer_delayed", transid=message.transid, attempt=attempt + 1,
-                            why=str(error))  # fmt: skip
-                await asyncio.sleep(ANSWER_PAUSE_S)
-        log.error("answer_lost", activation=message.activation_id, transid=message.transid)

@@ -11,8 +11,6 @@ note of what is settled above it (`common.bus.offsets`), and marks each start an
 own disk first (`common.bus.marks`). So after `kill -9` on the same machine nothing settled comes
 again and what had been started says so; when another machine takes over, this holds up to the last
 commit, a tenth of a second ago.
-
-Left for later: messages beyond the broker's limit, by reference. They are refused by name.
 """
 
 import asyncio
@@ -27,7 +25,7 @@ from common import metrics
 from common.bus.kafka_client import Broker, Record
 from common.bus.kafka_inbox import Inbox, KafkaDelivery
 from common.bus.kafka_listener import Listener
-from common.bus.kafka_outbox import Outbox
+from common.bus.kafka_outbox import LARGE_BYTES, Outbox
 from common.bus.kafka_reader import Received
 from common.bus.marks import Marks
 from common.bus.port import BusUnavailable, Handler, Message
@@ -112,7 +110,8 @@ class KafkaBus:
         record = Record(encoding.key(message).encode(), encoding.encode(message))
         order = message.activation_id if isinstance(message, ActivationMessage) else None
         parcel = await self._outbox.post(topic, record, order)
-        if durable:
+        # A large one may be refused for its size after all, and its sender knows another way.
+        if durable or len(record.value) > LARGE_BYTES:
             await self._outbox.acknowledged(parcel)
 
     def try_send(self, topic: Topic, message: Message) -> bool:

@@ -9,23 +9,24 @@ one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, ProducerClosed, TopicAlreadyExistsError, for_code
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from common.bus import kafka_reader
+from common.bus import kafka_reader, kafka_topics
 from common.bus.kafka_connection import connection
 from common.bus.kafka_errors import SIZE_ERRORS, translated, translation
 from common.bus.kafka_reader import Member, Reader
 from common.bus.offsets import Commit
 from common.bus.port import BusUnavailable
-from common.message import topics
+from common.log import logger
 from common.message.topics import Topic
 from common.settings import KafkaSettings
 
@@ -34,7 +35,8 @@ MAX_BATCH_BYTES: Final = 512 << 10
 # One usual message shrinks little, and both ends and the broker would pay for it.
 _WORTH_COMPRESSING_BYTES: Final = 4 << 10
 _NOT_COMPRESSED: Final = 0
-_HOUR_MS: Final = 3_600_000
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Broker:
         self._producer: Any = None
         self._retired: list[Any] = []
         self._admin: Any = None
-        self._made: set[Topic] = set()
+        self._largest_bytes: dict[Topic, int] = {}
         self._starting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -66,26 +68,37 @@ class Broker:
         """Return when a broker answers now. Raises `BusUnavailable`."""
         await self._ask("describe_cluster")
 
-    async def ensure_topic(self, topic: Topic) -> None:
-        """Make *topic* unless it is there. Raises `BusUnavailable`."""
-        if topic in self._made:
-            return
-        settings = self._settings
-        is_order = topics.is_invoker(topic)
-        new = NewTopic(
-            self._named(topic), 1, settings.replication,
-            topic_configs={
-                "retention.ms": str(settings.retention_ms if is_order else _HOUR_MS),
-                "retention.bytes": str(settings.retention_bytes),
-                # The envelope of a batch, and a message that does not shrink.
-                "max.message.bytes": str(settings.max_message_bytes + (64 << 10)),
-            },
-        )  # fmt: skip
+    async def ensure_topic(self, topic: Topic, *, anew: bool = False) -> int:
+        """Make *topic* unless it is there; return the size of the largest message it takes.
+
+        What is wrong with one that is there is said. *anew*: ask, whatever is known.
+
+        Raises `BusUnavailable`.
+        """
+        known = None if anew else self._largest_bytes.get(topic)
+        if known is not None:
+            return known
+        settings, name = self._settings, self._named(topic)
+        wanted = kafka_topics.configuration(topic, settings)
+        new = NewTopic(name, 1, settings.replication, topic_configs=wanted)
         answer = await self._ask("create_topics", [new])
+        found: Mapping[str, str] = wanted
         for _, code, text in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise BusUnavailable(f"The topic {topic} cannot be made: {text or for_code(code)}.")
-        self._made.add(topic)
+            if code:
+                found = await self._configuration(name)
+        for misfit in kafka_topics.misfits(topic, found, settings):
+            log.warning("topic_does_not_fit", topic=name, why=misfit)
+        largest = self._largest_bytes[topic] = kafka_topics.largest_bytes(found, settings)
+        return largest
+
+    async def _configuration(self, name: str) -> Mapping[str, str]:
+        """Return what is known of how a topic is configured; who may not ask knows nothing."""
+        asked = dict.fromkeys(kafka_topics.ASKED)
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, asked)
+        [answer] = await self._ask("describe_configs", [resource])
+        return {entry[0]: entry[1] for found in answer.resources for entry in found[4]}
 
     async def produce(
         self, topic: Topic, records: Sequence[Record]
@@ -173,7 +186,7 @@ class Broker:
                     acks="all",
                     linger_ms=0,
                     max_batch_size=MAX_BATCH_BYTES,
-                    max_request_size=settings.max_message_bytes + (64 << 10),
+                    max_request_size=settings.max_message_bytes + kafka_topics.ENVELOPE_BYTES,
                     compression_type=(
                         None if settings.compression == "none" else settings.compression
                     ),

@@ -13,7 +13,7 @@ only when the topic looks full, and at most ten times a second.
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +30,8 @@ from common.settings import KafkaSettings
 _ASK_AGAIN_S: Final = 0.1
 # Blocking calls whose message was lost, and whose wait may end in a promise after all.
 _MOST_LOST: Final = 10_000
+LARGE_BYTES: Final = 16 << 10
+"""What is larger may be more than a topic takes, whatever the settings say."""
 
 log = logger(__name__)
 
@@ -57,6 +59,9 @@ class _Lane:
     committed: int = 0
     """What the topic's consumers had committed when the broker was last asked."""
     asked_s: float = float("-inf")
+    largest_bytes: int = LARGE_BYTES
+    """The largest message that the topic takes."""
+    is_made: asyncio.Event = field(default_factory=asyncio.Event)
     has_work: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -71,7 +76,7 @@ class _Lane:
     def gather(self) -> list[Parcel]:
         """Return what goes into the next batch; what was cancelled is left out."""
         gathered: list[Parcel] = []
-        left_bytes = MAX_BATCH_BYTES
+        left_bytes = min(MAX_BATCH_BYTES, self.largest_bytes)
         while self.waiting:
             parcel = self.waiting[0]
             left_bytes -= len(parcel.record.value)
@@ -130,14 +135,11 @@ class Outbox:
         Raises `BusUnavailable` when the topic is full, `MessageTooLarge`.
         """
         size_bytes = len(record.value)
-        if size_bytes > self._settings.max_message_bytes:
-            raise MessageTooLarge(
-                f"The message has {size_bytes} bytes, and the message bus takes "
-                f"{self._settings.max_message_bytes}."
-            )
+        lane = self._lane(topic)
+        if size_bytes > LARGE_BYTES:
+            await self._require_fit(lane, size_bytes)
         if self._bytes + size_bytes > self._settings.buffer_bytes:
             raise BusUnavailable(f"{self._bytes} bytes wait for the message bus already.")
-        lane = self._lane(topic)
         if self._is_full(lane):
             await self._ask_how_far(lane)
             if self._is_full(lane):
@@ -192,7 +194,7 @@ class Outbox:
     async def write(self, topic: Topic) -> None:
         """Send what is put into the lane of *topic*, until this is cancelled."""
         lane = self._lane(topic)
-        await self._make(topic)
+        await self._make(lane)
         while True:
             parcels = lane.gather()
             if parcels:
@@ -213,13 +215,29 @@ class Outbox:
         for parcel in list(self._under_way()):
             _tell(parcel, closed)
 
-    async def _make(self, topic: Topic) -> None:
-        """Return when *topic* is there, however long the broker is away."""
+    async def _make(self, lane: _Lane, *, anew: bool = False) -> None:
+        """Return when the topic is there, however long the broker is away."""
         while True:
             try:
-                return await self._broker.ensure_topic(topic)
+                lane.largest_bytes = await self._broker.ensure_topic(lane.topic, anew=anew)
+                return lane.is_made.set()
             except BusUnavailable as error:
-                await self._pause(topic, error)
+                await self._pause(lane.topic, error)
+
+    async def _require_fit(self, lane: _Lane, size_bytes: int) -> None:
+        """Raise `MessageTooLarge` unless the topic takes so much, once that is known."""
+        largest_bytes = self._settings.max_message_bytes
+        if size_bytes <= largest_bytes:
+            try:
+                async with asyncio.timeout(self._settings.send_timeout_s):
+                    await lane.is_made.wait()
+            except TimeoutError as error:
+                raise BusUnavailable(f"The topic {lane.topic} is not there yet.") from error
+            largest_bytes = lane.largest_bytes
+        if size_bytes > largest_bytes:
+            raise MessageTooLarge(
+                f"The message has {size_bytes} bytes, and the message bus takes {largest_bytes}."
+            )
 
     async def _write(self, lane: _Lane, parcels: list[Parcel]) -> None:
         lane.handed = parcels
@@ -234,8 +252,10 @@ class Outbox:
         lane.handed = parcels[:count]
         try:
             first = await taken
+        except MessageTooLarge as error:
+            await self._give_back(lane, error)
         except BusUnavailable as error:
-            self._lose(lane, error)
+            self._lose(lane, lane.handed, error)
         else:
             lane.end = max(lane.end, first + count)
             for parcel in lane.handed:
@@ -247,11 +267,20 @@ class Outbox:
         log.warning("broker_away", topic=topic, in_flight=self.in_flight, why=str(error))
         await asyncio.sleep(self._settings.retry_pause_s)
 
-    def _lose(self, lane: _Lane, error: BusUnavailable) -> None:
+    async def _give_back(self, lane: _Lane, error: MessageTooLarge) -> None:
+        """Send anew what still fits into a topic that takes less than it did."""
+        before = lane.largest_bytes
+        await self._make(lane, anew=True)
+        limit = lane.largest_bytes if lane.largest_bytes < before else 0
+        small = [each for each in lane.handed if len(each.record.value) <= limit]
+        self._lose(lane, [each for each in lane.handed if each not in small], error)
+        lane.waiting.extendleft(reversed(small))
+
+    def _lose(self, lane: _Lane, parcels: Sequence[Parcel], error: BusUnavailable) -> None:
         """Say that the broker refused for good what was handed over."""
-        log.error("messages_not_taken", topic=lane.topic, messages=len(lane.handed), why=str(error))
-        metrics.BUS_PRODUCE_ERRORS.inc(len(lane.handed))
-        for parcel in lane.handed:
+        log.error("messages_not_taken", topic=lane.topic, messages=len(parcels), why=str(error))
+        metrics.BUS_PRODUCE_ERRORS.inc(len(parcels))
+        for parcel in parcels:
             self._forget(parcel)
             if parcel.activation is not None:
                 self._lost[parcel.activation] = lane.topic

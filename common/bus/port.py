@@ -30,6 +30,8 @@ class BusUnavailable(BriskError):
 class MessageTooLarge(BusUnavailable):
     """The message is larger than the message bus takes."""
 
+    # Not that it is away: the sender leaves the large part with a store and sends where it is.
+
 
 class Delivery(Protocol):
     """One message in a consumer's hands. Settle it exactly once, whatever became of it."""
@@ -59,7 +61,7 @@ class Bus(Protocol):
     async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
         """Hand *message* over; with *durable*, return only when it would survive a power cut.
 
-        Raises `BusUnavailable` when the topic is full or the bus is away.
+        Raises `BusUnavailable` when the topic is full or the bus is away, `MessageTooLarge`.
         """
         ...
 

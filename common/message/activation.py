@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from common.entity.action import BlobRef
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
 
@@ -23,6 +24,8 @@ class ActivationMessage:
     version: str
     payload: bytes
     """Compact JSON, an object or an array: bound parameters and the caller's, merged."""
+    payload_ref: BlobRef | None = None
+    """Where the payload lies that is too large for the bus; *payload* is an empty object then."""
     init_env: Mapping[str, str] = field(default_factory=dict)
     """Init parameters, as text; they reach only code that is loaded anew."""
     received_ms: int

@@ -8,11 +8,17 @@ from common.ids import ActivationId, InvokerId, TransId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """An activation has ended, its sandbox is free, its record is on its way to the store."""
+    """An activation has ended, its sandbox is free, its record is on its way to the store.
+
+    result_is_apart: the result is too large for the bus, and that of *record* is no result. The
+        record in the store, which has arrived there as a rule, has it.
+    """
 
     activation_id: ActivationId
     transid: TransId
     invoker: InvokerId
     record: ActivationRecord
+    """Without its logs: no answer shows them, and the store has them."""
     is_at_fault: bool = False
     """The invoker itself is to blame that it ended badly: neither the code nor the store is."""
+    result_is_apart: bool = False

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from common import codec
 from common.entity import activation_document
+from common.entity.action import BlobRef
 from common.entity.names import QualifiedName
 from common.ids import (
     ActivationId,
@@ -85,7 +86,7 @@ def _split(data: bytes) -> tuple[str, bytes, dict[str, Any]]:
 
 
 def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
-    action = message.action
+    action, ref = message.action, message.payload_ref
     return {
         "activation_id": message.activation_id,
         "transid": message.transid,
@@ -99,6 +100,7 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "received_ms": message.received_ms,
         "memory_mb": message.memory_mb,
         "kind": message.kind,
+        "payload_ref": None if ref is None else [ref.sha256, ref.size],
         "blocking": message.blocking,
         "api_key": message.api_key,
         "cause": message.cause,
@@ -108,6 +110,8 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
 def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
     namespace, package, name = fields["action"]
     cause = fields["cause"]
+    # Absent in what a journal holds of an older release.
+    ref = fields.get("payload_ref")
     return ActivationMessage(
         activation_id=ActivationId(fields["activation_id"]),
         transid=TransId(fields["transid"]),
@@ -118,6 +122,7 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         rev=Rev(fields["rev"]),
         version=fields["version"],
         payload=payload,
+        payload_ref=None if ref is None else BlobRef(*ref),
         init_env=fields["init_env"],
         received_ms=fields["received_ms"],
         memory_mb=fields["memory_mb"],
@@ -134,6 +139,7 @@ def _completion_fields(message: Completion) -> dict[str, Any]:
         "transid": message.transid,
         "invoker": message.invoker,
         "is_at_fault": message.is_at_fault,
+        "result_is_apart": message.result_is_apart,
     }
 
 
@@ -144,6 +150,7 @@ def _completion(record: bytes, fields: dict[str, Any]) -> Completion:
         invoker=InvokerId(fields["invoker"]),
         record=activation_document.decode(record),
         is_at_fault=fields.get("is_at_fault", False),
+        result_is_apart=fields["result_is_apart"],
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from common.clock import Clock, SystemClock
-from common.entity.action import Action, Exec
+from common.entity.action import Action, BlobRef, Exec
 from common.entity.action_document import (
     ENTITY_TYPE,
     MAX_INLINE_BYTES,
@@ -103,6 +103,13 @@ class ActionStore:
         if ref is None:
             return action.exec.code
         return (await self._blobs.get(ref)).decode()
+
+    async def arguments(self, ref: BlobRef) -> bytes:
+        """Return the arguments of a call that were left here because they are so large.
+
+        Raises `Missing`, `Corrupted`, `StoreUnavailable`.
+        """
+        return await self._blobs.get(ref)
 
     async def put(self, action: Action, over: Rev | None) -> Action:
         """Write *action* and return it as it is stored: with its revision, long code elsewhere.

@@ -36,6 +36,7 @@ from common.ids import ActivationId, DocId, Namespace
 from common.log import logger
 from common.settings import CouchdbSettings
 from common.store import days
+from common.store.arrivals import Arrivals
 from common.store.couch_gate import Gate
 from common.store.couch_http import CouchHttp
 from common.store.couch_records import (
@@ -92,6 +93,7 @@ class CouchActivationStore:
         self._ask_s = settings.request_s + settings.retry_s
         self._gate = Gate()
         self._pending: dict[Key, Pending] = {}
+        self._arrivals = Arrivals()
         self._refusals: AppendLog | None = None
         self._is_closed = False
         self._spool = Spool(folder / "spool")
@@ -163,12 +165,17 @@ class CouchActivationStore:
         """
         await self._spool.sync()
 
+    async def arrived(self, namespace: Namespace, activation_id: ActivationId) -> None:
+        """Return when the database has the record, or has refused it for good."""
+        if (namespace, activation_id) in self._pending:
+            await self._arrivals.wait((namespace, activation_id))
+
     async def get(self, namespace: Namespace, activation_id: ActivationId) -> ActivationRecord:
         """Return one record, also one that is still on its way. Raises `Missing`."""
         entry = self._pending.get((namespace, activation_id))
         if entry is not None:
             return entry.record
-        for day in _order(await self._shards.days(), activation_id):
+        for day in days.likeliest_first(await self._shards.days(), activation_id):
             found = await self._documents(day, namespace, [activation_id])
             if found:
                 return found[activation_id]
@@ -360,6 +367,7 @@ class CouchActivationStore:
 
     def _stored(self, entry: Pending) -> None:
         del self._pending[entry.key]
+        self._arrivals.tell(entry.key)
         self._spool.done(entry.segment)
 
     def _refused(self, entry: Pending, error: StoreError) -> None:
@@ -382,15 +390,6 @@ def _decoded(document: bytes) -> ActivationRecord:
         return activation_document.decode(document)
     except MalformedRecord as error:
         raise Corrupted(str(error)) from error
-
-
-def _order(stored: Iterable[int], activation_id: ActivationId) -> list[int]:
-    """Return the days that may hold an id, the likeliest first."""
-    hinted = days.hinted_day(activation_id)
-    if hinted is None:
-        return sorted(stored, reverse=True)
-    # An activation starts when it was accepted or later; the day before, for clocks that differ.
-    return sorted((day for day in stored if day >= hinted - 1), key=lambda day: (day < hinted, day))
 
 
 def _or(value: int | None, default: int) -> int:

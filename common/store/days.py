@@ -65,6 +65,15 @@ def hinted_day(activation_id: ActivationId) -> int | None:
     return accepted_ms(activation_id) // DAY_MS
 
 
+def likeliest_first(stored: Iterable[int], activation_id: ActivationId) -> list[int]:
+    """Return those of the days *stored* that may hold an id, the likeliest first."""
+    hinted = hinted_day(activation_id)
+    if hinted is None:
+        return sorted(stored, reverse=True)
+    # An activation starts when it was accepted or later; the day before, for clocks that differ.
+    return sorted((day for day in stored if day >= hinted - 1), key=lambda day: (day < hinted, day))
+
+
 def first_start_ms(day: int) -> int:
     """Return the earliest start that the file of *day* may hold."""
     return (day - 1) * DAY_MS

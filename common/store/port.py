@@ -160,6 +160,13 @@ class ActivationStore(Protocol):
         """Return when every record taken so far would survive a power cut."""
         ...
 
+    async def arrived(self, namespace: Namespace, activation_id: ActivationId) -> None:
+        """Return when every process that reads this store finds a record that was put here.
+
+        At once when it is not on its way; while the store is away that takes as long as it is.
+        """
+        ...
+
     async def get(self, namespace: Namespace, activation_id: ActivationId) -> ActivationRecord:
         """Return one record, also one that is still on its way to the disk. Raises `Missing`."""
         ...

@@ -118,6 +118,9 @@ class SqliteActivationStore:
         """
         await self._spool.sync()
 
+    async def arrived(self, namespace: Namespace, activation_id: ActivationId) -> None:
+        """Return at once: one process has the store, and `get` finds what is on its way."""
+
     async def get(self, namespace: Namespace, activation_id: ActivationId) -> ActivationRecord:
         """Return one record, also one that is still on its way to the disk. Raises `Missing`."""
         entry = self._pending.get((namespace, activation_id))

@@ -1,15 +1,16 @@
 """How one request becomes one activation of a primitive action, and who waits for its end.
 
 A call that does not wait is answered when its message would survive a power cut. A call that waits
-is sent without that cost, and made durable only when its wait is over before it is.
+is sent without that cost, and made durable only when its wait is over before it is. Arguments that
+are too large for the bus are left with the store, and the message says where.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeAlias
 
-from common.bus.port import Bus
+from common.bus.port import Bus, MessageTooLarge
 from common.clock import Clock
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord
@@ -19,6 +20,7 @@ from common.entropy import Entropy
 from common.errors import ArgumentsTooBig
 from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
 from common.message.activation import ActivationMessage
+from common.store.port import BlobStore
 from controller.balance.inflight import GRACE_S, InFlight, OnEnd
 from controller.balance.port import LoadBalancer
 
@@ -63,14 +65,20 @@ class ActionInvoker:
         balancer: LoadBalancer,
         inflight: InFlight,
         keys: Keys,
+        blobs: BlobStore,
         clock: Clock,
         max_payload_bytes: int,
     ) -> None:
+        """Invoke in the name of *controller*.
+
+        blobs: keeps arguments that are too large for the bus.
+        """
         self._controller = controller
         self._bus = bus
         self._balancer = balancer
         self._inflight = inflight
         self._keys = keys
+        self._blobs = blobs
         self._clock = clock
         self._max_bytes = max_payload_bytes + ENVELOPE_BYTES
         self._entropy = Entropy()
@@ -91,8 +99,8 @@ class ActionInvoker:
         payload: a JSON object, checked; None is none.
         wait_ms: how long a *blocking* call waits.
         received_ms: when the request came in; the record's `waitTime` counts from here.
-        Raises `ArgumentsTooBig`; `BusUnavailable` when it was not accepted, or a wait ended and no
-            disk takes it.
+        Raises `ArgumentsTooBig`; `BusUnavailable` or `StoreUnavailable` when it was not accepted,
+            or a wait ended and no disk takes it.
         """
         asks_for_key = _asks_for_key(action)
         message = self._message(
@@ -107,7 +115,7 @@ class ActionInvoker:
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._enter(message, action, partial(_bring, waiter))
         try:
-            await self._balancer.publish(message, durable=not blocking)
+            message = await self._published(message, durable=not blocking)
         except BaseException:
             self._inflight.forget(message.activation_id)
             raise
@@ -115,6 +123,16 @@ class ActionInvoker:
             return Accepted(message.activation_id)
         record = await _wait(waiter, wait_ms / 1000)
         return await self.promise(message) if record is None else Finished(record)
+
+    async def _published(self, message: ActivationMessage, *, durable: bool) -> ActivationMessage:
+        """Send *message*, or one that says where its payload lies, and return what was sent."""
+        try:
+            await self._balancer.publish(message, durable=durable)
+        except MessageTooLarge:
+            ref = await self._blobs.put(message.payload)
+            message = replace(message, payload=b"{}", payload_ref=ref)
+            await self._balancer.publish(message, durable=durable)
+        return message
 
     def try_begin(
         self,

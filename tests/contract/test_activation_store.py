@@ -56,6 +56,15 @@ async def test_a_record_can_be_read_at_once_and_later(reopen: Reopen) -> None:
     assert await stores.activations.get(GUEST, record.activation_id) == record
 
 
+async def test_whoever_waits_for_a_record_to_arrive_waits_no_longer_than_that(
+    store: ActivationStore,
+) -> None:
+    record = a_record(1)
+    store.put(record)
+    for known in (record.activation_id, an_id(2)):
+        await asyncio.wait_for(store.arrived(GUEST, known), 10)
+
+
 async def test_an_unknown_record_is_missing(store: ActivationStore) -> None:
     for unknown in (an_id(1), FOREIGN, ActivationId("f" * 32)):
         with pytest.raises(Missing):

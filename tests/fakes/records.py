@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from common.entity.action import BlobRef
 from common.entity.activation import ActivationRecord, Response, Status
 from common.entity.limits import Limits
 from common.entity.names import QualifiedName
@@ -164,6 +165,7 @@ MESSAGES = st.builds(
     blocking=st.booleans(),
     api_key=st.none() | st.text(),
     cause=st.none() | _IDS,
+    payload_ref=st.none() | st.builds(BlobRef, st.text(), st.integers(0, 1 << 40)),
 )
 """Any message to an invoker."""
 

@@ -144,6 +144,9 @@ class MemoryActivations:
     async def sync(self) -> None:
         return
 
+    async def arrived(self, namespace: Namespace, activation_id: ActivationId) -> None:
+        return
+
     async def get(self, namespace: Namespace, activation_id: ActivationId) -> ActivationRecord:
         for record in self.records:
             if (record.namespace, record.activation_id) == (namespace, activation_id):

@@ -1,5 +1,6 @@
 """What goes wrong while records are written, and that each is stored once and billed once."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,25 @@ async def test_a_bulk_without_an_answer_is_sent_again_and_counts_once(
     assert stored(fake) == 100
     assert value(AGAIN) - before == stored_already
     await exact(stores, 100)
+
+
+async def test_a_record_has_arrived_when_other_processes_find_it(
+    fake: CouchFake, stores: CouchStores, tmp_path: Path
+) -> None:
+    fake.script.add("reset_before", times=3)
+    record = a_record(1)
+    stores.activations.put(record)
+    arrival = asyncio.ensure_future(stores.activations.arrived(GUEST, record.activation_id))
+    await until(lambda: fake.script.faults[0].times < 3)
+    assert not arrival.done(), "the database has not got it"
+
+    await asyncio.wait_for(arrival, 8)
+    await stores.activations.arrived(GUEST, record.activation_id)  # at once, from then on
+    other = await open_stores(fake, tmp_path / "other")
+    try:
+        assert await other.activations.get(GUEST, record.activation_id) == record
+    finally:
+        await other.close()
 
 
 async def test_a_record_that_somebody_else_has_written_is_a_success_and_counted(

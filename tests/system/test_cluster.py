@@ -1,5 +1,6 @@
 """Controllers and invokers over Kafka and the double of CouchDB: the tour, a kill, several."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,9 +26,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield running
 
 
-def invoked(api: Api, action: str, number: int) -> str:
+def invoked(api: Api, action: str, number: int, **arguments: str) -> str:
     """Invoke without waiting; return the id."""
-    answered = api.call("POST", f"actions/{action}", {"name": str(number)})
+    answered = api.call("POST", f"actions/{action}", {"name": str(number), **arguments})
     assert answered.status == 202, answered
     return str(answered.body["activationId"])
 
@@ -74,6 +75,35 @@ def test_every_controller_hears_of_every_invoker_and_of_its_own_calls(tmp_path: 
         wait_until(
             lambda: all(sorted(health_at(url)) == ["offline", "up"] for url in urls), cluster.logs
         )
+
+
+SHOUT = """
+def main(args):
+    print('\\n'.join('x' * 1000 for _ in range(3000)))
+    return {'text': args['text'] * 2, 'n': len(args['text'])}
+"""
+
+
+def test_what_is_too_large_for_the_bus_comes_back_whole_and_at_once(tmp_path: Path) -> None:
+    if reason := kafka.absence():
+        pytest.skip(reason)
+    narrow = {"BRISK_KAFKA__MAX_MESSAGE_BYTES": str(1 << 16)}
+    with running_cluster(tmp_path, invokers=1, settings=narrow) as cluster:
+        api = cluster.api
+        api.put_action("shout", SHOUT)
+        for text in ("a" * 450_000, "b" * 40_000, "c"):
+            took_s = -time.monotonic()
+            answered = api.invoke("shout", {"text": text})
+            took_s += time.monotonic()
+            assert answered.status == 200, answered
+            assert answered.body["response"]["result"] == {"text": text * 2, "n": len(text)}
+            assert took_s < 10, "nobody waits for a time-out"
+        record = api.record(invoked(api, "shout", 1, text="d" * 450_000))
+        assert record["response"]["result"]["n"] == 450_000
+        assert len(record["logs"]) == 3000
+    said = "".join(log.read_text() for log in cluster.logs)
+    assert "answer_lost" not in said
+    assert "result_not_there_yet" not in said, "the record had arrived before the answer"
 
 
 def usage(api: Api) -> dict[str, int]:

@@ -15,7 +15,7 @@ from common.bus.memory import MemoryBus
 from common.bus.port import Message
 from common.clock import SystemClock
 from common.codec import decode
-from common.entity.action import Action
+from common.entity.action import Action, BlobRef
 from common.entity.activation import ActivationRecord, Status
 from common.entity.names import QualifiedName
 from common.ids import ControllerId, InvokerId, Rev
@@ -35,6 +35,7 @@ from invoker.pool.proxy import Proxy
 from invoker.service import Invoker
 from tests.fakes.drivers import FakeDriver
 from tests.fakes.jobs import a_message, an_action
+from tests.fakes.running_api import MemoryBlobs
 from tests.fakes.turns import until
 
 INVOKER = InvokerId(0)
@@ -49,6 +50,7 @@ class Actions:
     """What the store has, where *action* is what was cached."""
     failure: Exception | None = None
     code_failure: Exception | None = None
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
 
     async def get(self, name: QualifiedName, *, rev: Rev | None = None) -> Action:
         await asyncio.sleep(0)
@@ -63,6 +65,9 @@ class Actions:
         if self.code_failure:
             raise self.code_failure
         return action.exec.code
+
+    async def arguments(self, ref: BlobRef) -> bytes:
+        return await self.blobs.get(ref)
 
 
 @dataclass
@@ -213,6 +218,23 @@ async def test_while_the_store_takes_nothing_nothing_is_answered(
         platform.refusals = 3
         await platform.ran(a_message(platform.actions.action))
         assert platform.story == ["refused", "refused", "refused", "kept", "answered"]
+
+
+async def test_arguments_that_were_too_large_for_the_bus_are_read_from_the_store() -> None:
+    async with running() as platform:
+        ref = await platform.actions.blobs.put(b'{"n":1}')
+        message = replace(a_message(platform.actions.action), payload_ref=ref)
+        record = await platform.ran(message)
+        assert record.response.status is Status.SUCCESS
+        assert b'"value":{"n":1}' in record.response.result, "the fake runtime echoes"
+
+
+async def test_arguments_that_are_gone_are_the_platforms_fault_and_cost_nothing() -> None:
+    async with running() as platform:
+        message = replace(a_message(platform.actions.action), payload_ref=BlobRef("0" * 64, 7))
+        record = await platform.ran(message)
+        assert words(record) == (Status.WHISK_ERROR, outcome.ARGUMENTS_NOT_FETCHED)
+        assert record.billed_ms == 0
 
 
 async def test_many_calls_at_once_all_end_and_never_more_are_taken_than_there_is_room_for() -> None:

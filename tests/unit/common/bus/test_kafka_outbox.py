@@ -31,12 +31,14 @@ class ScriptedBroker(Broker):
         self.acknowledgements: list[asyncio.Future[int]] = []
         self.is_away = False
         self.takes = 100
+        self.largest_bytes = SETTINGS.max_message_bytes
         self.low: int | None = None
         self.asked = 0
         self.refusals = 0
 
-    async def ensure_topic(self, topic: Topic) -> None:
+    async def ensure_topic(self, topic: Topic, *, anew: bool = False) -> int:
         self._refuse_if_away()
+        return self.largest_bytes
 
     async def produce(
         self, topic: Topic, records: Sequence[Record]
@@ -202,13 +204,13 @@ async def test_what_is_too_large_is_refused_before_it_takes_a_place(outbox: Outb
 async def test_what_waits_here_is_bounded_in_bytes_whatever_became_of_the_rest(
     outbox: Outbox, broker: ScriptedBroker
 ) -> None:
-    large = Record(b"", bytes(60_000))
-    parcels = [await outbox.post(Topic(f"invoker{n}"), large) for n in range(17)]
-    with pytest.raises(BusUnavailable, match="1020000 bytes wait"):
+    large = Record(b"", bytes(16_000))
+    parcels = [await outbox.post(Topic(f"invoker{n}"), large) for n in range(65)]
+    with pytest.raises(BusUnavailable, match="1040000 bytes wait"):
         await outbox.post(TOPIC, large)
 
     parcels[5].outcome.cancel()
-    await until(lambda: len(broker.batches) == 16)
+    await until(lambda: len(broker.batches) == 64)
     await outbox.post(TOPIC, large)
     with pytest.raises(BusUnavailable, match="bytes wait"):
         await outbox.post(TOPIC, large)
@@ -226,3 +228,44 @@ async def test_whoever_waits_is_told_when_it_is_abandoned(
     for parcel in (handed, waiting):
         with pytest.raises(BusUnavailable, match="closed before"):
             await outbox.watch(parcel)
+
+
+async def test_what_the_topic_does_not_take_is_refused_before_it_takes_a_place(
+    outbox: Outbox, broker: ScriptedBroker
+) -> None:
+    broker.largest_bytes = 20_000
+    await outbox.post(TOPIC, Record(b"", bytes(20_000)), an_id(1))
+    with pytest.raises(MessageTooLarge, match=r"20001 bytes.* takes 20000"):
+        await outbox.post(TOPIC, Record(b"", bytes(20_001)), an_id(2))
+    assert outbox.in_flight == 1
+
+
+async def test_a_topic_that_takes_less_than_it_did_gets_what_still_fits(
+    outbox: Outbox, broker: ScriptedBroker
+) -> None:
+    await outbox.post(TOPIC, Record(b"", b"0"), an_id(0))
+    await until(lambda: len(broker.batches) == 1)
+    large = await outbox.post(TOPIC, Record(b"", bytes(20_000)), an_id(1))
+    small = await outbox.post(TOPIC, Record(b"", b"2"), an_id(2))
+    broker.acknowledge()
+    await until(lambda: len(broker.batches) == 2)
+    broker.largest_bytes = 18_000
+    broker.refuse(MessageTooLarge())
+    await until(lambda: len(broker.batches) == 3)
+    broker.acknowledge()
+
+    with pytest.raises(MessageTooLarge):
+        await outbox.watch(large)
+    await outbox.watch(small)
+    assert broker.batches[2] == [b"2"]
+
+
+async def test_a_topic_that_refuses_without_a_reason_is_not_asked_for_ever(
+    outbox: Outbox, broker: ScriptedBroker
+) -> None:
+    parcel = await outbox.post(TOPIC, Record(b"", b"1"), an_id(1))
+    await until(lambda: len(broker.batches) == 1)
+    broker.refuse(MessageTooLarge())
+    with pytest.raises(MessageTooLarge):
+        await outbox.watch(parcel)
+    assert len(broker.batches) == 1

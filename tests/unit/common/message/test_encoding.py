@@ -4,6 +4,7 @@ import json
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from common.entity.activation import ActivationRecord
 from common.ids import InvokerId, TransId
@@ -19,14 +20,15 @@ def test_an_activation_message_comes_back_as_it_was(message: ActivationMessage) 
     assert encoding.decode(encoding.encode(message)) == message
 
 
-@given(RECORDS)
-def test_a_completion_comes_back_as_it_was(record: ActivationRecord) -> None:
+@given(RECORDS, st.booleans())
+def test_a_completion_comes_back_as_it_was(record: ActivationRecord, result_is_apart: bool) -> None:
     completion = Completion(
         activation_id=record.activation_id,
         transid=TransId("tid"),
         invoker=InvokerId(3),
         record=record,
         is_at_fault=record.duration_ms % 2 == 1,
+        result_is_apart=result_is_apart,
     )
 
     assert encoding.decode(encoding.encode(completion)) == completion
@@ -53,6 +55,14 @@ def test_a_message_is_one_json_object(message: ActivationMessage) -> None:
 def test_what_is_no_message_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedMessage):
         encoding.decode(data)
+
+
+def test_a_message_of_an_older_release_is_read() -> None:
+    older = json.loads(encoding.encode(a_message()))
+    del older["payload_ref"]
+    written = json.dumps(older, separators=(",", ":")).encode()
+
+    assert encoding.decode(written) == a_message()
 
 
 def test_a_refusal_does_not_quote_a_key() -> None:

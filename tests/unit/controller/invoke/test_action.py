@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from common.bus.memory import MemoryBus
-from common.bus.port import BusUnavailable, Message
+from common.bus.port import BusUnavailable, Message, MessageTooLarge
 from common.clock import SystemClock
 from common.codec import decode
 from common.entity.action import Action, Parameter
@@ -23,6 +23,7 @@ from controller.balance.single import SingleInvoker
 from controller.invoke.action import ENVELOPE_BYTES, Accepted, ActionInvoker, Finished
 from invoker.record import of_failure
 from tests.fakes.jobs import an_action
+from tests.fakes.running_api import MemoryBlobs
 
 GUEST = Identity(
     subject=Subject("guest"),
@@ -45,8 +46,12 @@ class Keys:
 class HesitantBus(MemoryBus):
     """Gives way once before each thing that it is asked for, as a bus over a network does."""
 
+    largest_bytes = 1 << 20
+
     async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
         await asyncio.sleep(0)
+        if isinstance(message, ActivationMessage) and len(message.payload) > self.largest_bytes:
+            raise MessageTooLarge
         await super().send(topic, message, durable=durable)
 
     async def secure(self, message: ActivationMessage) -> None:
@@ -60,6 +65,7 @@ class Controller:
     def __init__(self, capacity: int = 10) -> None:
         self.bus = HesitantBus(None, capacity=capacity)
         self.inflight = InFlight()
+        self.blobs = MemoryBlobs()
         self.is_healthy = True
         self.invoker = ActionInvoker(
             ControllerId(0),
@@ -67,6 +73,7 @@ class Controller:
             balancer=SingleInvoker(self.bus, InvokerId(0), lambda: self.is_healthy),
             inflight=self.inflight,
             keys=Keys(),
+            blobs=self.blobs,
             clock=SystemClock(),
             max_payload_bytes=MAX_PAYLOAD_BYTES,
         )
@@ -131,6 +138,23 @@ async def test_a_full_bus_accepts_nothing_and_holds_nothing() -> None:
     with pytest.raises(BusUnavailable):
         await controller.invoke(an(an_action()), blocking=True)
     assert len(controller.inflight) == 1
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_arguments_that_are_too_large_for_the_bus_are_left_with_the_store(
+    blocking: bool,
+) -> None:
+    controller = Controller()
+    controller.bus.largest_bytes = 50
+    payload = b'{"text":"%b"}' % (b"x" * 50)
+    call = asyncio.ensure_future(controller.invoke(an(an_action()), payload, blocking=blocking))
+    message = await controller.sent()
+
+    assert message.payload == b"{}"
+    assert message.payload_ref is not None
+    assert await controller.blobs.get(message.payload_ref) == payload
+    assert controller.inflight.complete(message.activation_id, ended(message))
+    await call
 
 
 @pytest.mark.parametrize("blocking", [False, True])
