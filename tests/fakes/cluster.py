@@ -87,20 +87,17 @@ def running_cluster(
     *,
     controllers: int = 1,
     invokers: int = 2,
+    store: str | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
-    """Start everything but Kafka, which has to be there; stop it cleanly after."""
+    """Start everything but Kafka, which has to be there; stop it cleanly after.
+
+    store: where CouchDB is spoken; None starts the double of it.
+    """
     prefix = f"t{secrets.token_hex(4)}_"
     with ExitStack() as stack:
-        store = subprocess.Popen(
-            [sys.executable, "-m", "tests.couchfake", "--port", "0"],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        stack.callback(_end, store)
-        assert store.stdout
-        stack.enter_context(store.stdout)
         shared = {
-            "BRISK_COUCHDB__URL": store.stdout.readline().strip(),
+            "BRISK_COUCHDB__URL": store or stack.enter_context(_double()),
             "BRISK_COUCHDB__PREFIX": prefix,
             "BRISK_KAFKA__TOPIC_PREFIX": prefix,
             "BRISK_CONTROLLER__COUNT": str(controllers),
@@ -154,9 +151,11 @@ def _has_all_up(url: str, invokers: int) -> bool:
     return health_at(url) == ["up"] * invokers
 
 
-def wait_until(condition: Callable[[], bool], logs: Sequence[Path] = ()) -> None:
-    """Return when *condition* holds; within half a minute. Raises AssertionError with the logs."""
-    give_up_s = time.monotonic() + READY_S
+def wait_until(
+    condition: Callable[[], bool], logs: Sequence[Path] = (), *, within_s: float = READY_S
+) -> None:
+    """Return when *condition* holds. Raises AssertionError with the logs when it does not."""
+    give_up_s = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > give_up_s:
             raise AssertionError("\n".join(log.read_text()[-2000:] for log in logs))
@@ -173,6 +172,20 @@ def get(url: str) -> Any:
             return json.loads(error.read())
     except OSError:
         return None
+
+
+@contextmanager
+def _double() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.couchfake", "--port", "0"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        with process.stdout:
+            yield process.stdout.readline().strip()
+    finally:
+        _end(process)
 
 
 def _give_secret(folder: Path, secret: str) -> None:
