@@ -182,9 +182,14 @@ COUCHDB_CONFLICTS: Final[Mapping[BulkTry, Counter]] = _each(
     ),
     get_args(BulkTry),
 )
-COUCHDB_REFUSED: Final = Counter(
-    "brisk_store_couchdb_refused_records_total",
-    "Records that CouchDB never takes; they are kept in the folder `refused`.",
+REFUSED_RECORDS: Final = Counter(
+    "brisk_store_refused_records_total",
+    "Records that the store never takes; they are kept in the folder `refused`, on no bill.",
+    registry=REGISTRY,
+)
+LATE_RECORDS: Final = Counter(
+    "brisk_store_late_records_total",
+    "Activation records that came when their day was closed, and were put apart.",
     registry=REGISTRY,
 )
 STALE_READS: Final = Counter(

@@ -229,6 +229,8 @@ class CouchdbSettings(_Group):
     """How long a record waits for others to be written with."""
     bulks_in_flight: int = Field(default=4, ge=1)
     """How many bulks are under way at the same time."""
+    settle_s: float = Field(default=120.0, ge=0)
+    """How long a day that was closed waits for writes under way. Longer than `bulk_s` and 10 s."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     """How often the feed of changes must say that it lives; it is dead after three times that."""
 

@@ -22,10 +22,9 @@ from common.store.couch_blobs import CouchBlobStore
 from common.store.couch_changes import CouchChanges
 from common.store.couch_documents import CouchDocStore
 from common.store.couch_http import CouchHttp
-from common.store.couch_shards import Shards
 from common.store.port import (
-    ActivationStore,
     BlobStore,
+    DayStore,
     DocStore,
     InvalidationBus,
     StoreError,
@@ -58,7 +57,7 @@ class CouchStores:
         self.entities: DocStore = CouchDocStore("entities", http, couchdb, clock)
         self.meta: DocStore = CouchDocStore(layout.META, http, couchdb, clock)
         self.blobs: BlobStore = CouchBlobStore(http, couchdb, clock)
-        self.activations: ActivationStore = records
+        self.activations: DayStore = records
         self.changes: InvalidationBus = CouchChanges("entities", http, couchdb)
         self.subject_changes: InvalidationBus = CouchChanges("subjects", http, couchdb)
         self._records = records
@@ -138,8 +137,7 @@ class CouchStores:
                 await http.require_ready()
             except StoreUnavailable as error:
                 _log.warning("couchdb_is_away", why=str(error))
-            shards = Shards(http, admin, couchdb, clock)
-            records = CouchActivationStore(folder, http, shards, couchdb)
+            records = CouchActivationStore(folder, http, admin, couchdb, clock)
         except BaseException:
             admin.close()
             await http.close()

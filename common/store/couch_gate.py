@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal, TypeAlias
 
+from common.store.port import StoreUnavailable
+
 Side: TypeAlias = Literal["write", "ask"]
 
 
@@ -34,6 +36,15 @@ class Gate:
             yield
         finally:
             self._leave()
+
+    @asynccontextmanager
+    async def quiet(self, longest_s: float) -> AsyncIterator[None]:
+        """Keep bulks out while inside, for a bounded time. Raises `StoreUnavailable`."""
+        try:
+            async with asyncio.timeout(longest_s), self.enter("ask"):
+                yield
+        except TimeoutError as error:
+            raise StoreUnavailable("The database is too slow to count just now.") from error
 
     async def _admitted(self, side: Side) -> None:
         is_free = self._inside == 0 or (self._side == side and not self._waits(_other(side)))

@@ -1,29 +1,31 @@
 """How Brisk's databases in CouchDB are laid out: their names, ids, indexes, and the one view.
 
 `subjects` and `entities` hold documents, `code` holds code under its digest, `act_YYYYMMDD` the
-records of a day, `meta` which days are ready to be written. Lists go by Mango indexes, which need
+records of a day, `act_late_YYYYMMDD` what came too late on that day, `usage` the sums of what has
+been closed, `meta` the state of each place and leases. Lists go by Mango indexes, which need
 no JavaScript. The only view sums usage: its reduce is CouchDB's own, exact in integers. An index
 that changes gets a new name, so that it is built beside the old one.
 
 Bytes order ids; views and indexes order by Unicode's collation. The two are not mixed here.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
-from common.ids import Namespace
-from common.store.days import EPOCH
+from common.ids import DocId, Namespace
+from common.store.rollups import Rollup
+from common.store.shard import LAST_DAY, Shard, day_text, shard_of
 
 DOCUMENTS: Final = ("subjects", "entities")
 CODE: Final = "code"
 META: Final = "meta"
+SUMS: Final = "usage"
 BY_KIND: Final = ("lists_v1", "by_kind")
 BY_PACKAGE: Final = ("lists_v1p", "by_package")
 BY_START: Final = ("records_v1", "by_start")
 BY_PATH: Final = ("records_v1p", "by_path")
+BY_SHARD: Final = ("sums_v1", "by_shard")
 USAGE: Final = ("usage_v1", "hours")
 USAGE_MAP: Final = (
     "function (doc) { if (doc.brisk) { emit("
@@ -32,7 +34,7 @@ USAGE_MAP: Final = (
 )
 LAST: Final[Mapping[str, Any]] = {}
 """Sorts behind every string and number in a key of a view."""
-_SHARD: Final = re.compile(r"shard/(\d{4})(\d\d)(\d\d)\Z")
+_SHARD: Final = "shard/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +55,45 @@ def fixed_plans(prefix: str) -> tuple[Plan, ...]:
     return (
         Plan(prefix + META, {}, {}),
         Plan(prefix + CODE, {}, {}),
+        Plan(prefix + SUMS, {BY_SHARD: ("shard",)}, {}),
         *(Plan(prefix + name, lists, {}) for name in DOCUMENTS),
     )
 
 
-def day_plan(prefix: str, day: int) -> Plan:
-    """Return the database of the records of *day*, counted from 1970."""
+def shard_plan(prefix: str, shard: Shard) -> Plan:
+    """Return the database of the records of a place."""
     indexes = {BY_START: ("namespace", "start"), BY_PATH: ("namespace", "path", "start")}
     view = {"views": {USAGE[1]: {"map": USAGE_MAP, "reduce": "_sum"}}, "language": "javascript"}
-    return Plan(f"{prefix}act_{_text(day)}", indexes, {USAGE[0]: view})
+    return Plan(f"{prefix}act_{shard.text}", indexes, {USAGE[0]: view})
 
 
-def shard_id(day: int) -> str:
-    """Return the id of the document in `meta` that says that *day* is ready."""
-    return f"shard/{_text(day)}"
+def shard_id(shard: Shard) -> str:
+    """Return the id of the document in `meta` that has the state of a place."""
+    return _SHARD + shard.text
 
 
-def day_of_shard(doc_id: str) -> int | None:
-    """Return the day of which such a document speaks; None for any other document."""
-    match = _SHARD.match(doc_id)
-    return None if match is None else date(*map(int, match.groups())).toordinal() - EPOCH
+def shard_of_id(doc_id: str) -> Shard | None:
+    """Return the place of which such a document speaks; None for any other document."""
+    return shard_of(doc_id.removeprefix(_SHARD)) if doc_id.startswith(_SHARD) else None
+
+
+def sums_id(rollup: Rollup, shard: Shard, run: int) -> DocId:
+    """Return the id of the document in `usage` with those sums: `<ns>/<day>/<place>/<path>`.
+
+    The day is that of the starts, so that a time is a range of ids. A place may have starts of the
+    days beside its own, so that several places contribute to a day. What a later *run* has found
+    stands beside the sums of the first.
+    """
+    place = shard.text if run == 0 else f"{shard.text}+{run}"
+    return DocId(f"{rollup.namespace}/{day_text(rollup.day)}/{place}/{rollup.path}")
+
+
+def sums_range(namespace: Namespace, first_day: int, last_day: int) -> dict[str, str]:
+    """Return the range of ids of the sums of a namespace; days are cut to the calendar."""
+    first, last = (day_text(min(max(day, 0), LAST_DAY)) for day in (first_day, last_day))
+    return {"startkey": f"{namespace}/{first}/", "endkey": f"{namespace}/{last}0"}
 
 
 def namespace_range(namespace: Namespace) -> dict[str, str]:
     """Return the range of ids of a namespace: `0` follows `/`."""
     return {"startkey": f"{namespace}/", "endkey": f"{namespace}0"}
-
-
-def _text(day: int) -> str:
-    return f"{date.fromordinal(EPOCH + day):%Y%m%d}"

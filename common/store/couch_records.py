@@ -11,16 +11,20 @@ is. So nothing refers to what is not there, and the sums do not depend on how lo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 
 from common import codec
 from common.ids import DocId, Namespace
-from common.store.days import HOUR_MS, Pending
 from common.store.ledger import HourUsage
 from common.store.port import Corrupted
+from common.store.rollups import HOURS, Owned, Rollup
+from common.store.shard import EPOCH, HOUR_MS, Shard, day_text
+from common.store.waiting import Pending
 
 ATTACHMENT: Final = "document"
+APART: Final = "~apart"
 _RESPONSE: Final = b',"response":{'
 _RESULT: Final = b'"result":'
 _END: Final = b"}}"
@@ -50,7 +54,7 @@ def doc_id_of(entry: Pending) -> DocId:
 
 def apart_id(sha256_hex: str) -> str:
     """Return the id of the document that has what is kept apart. No namespace begins so."""
-    return f"~apart/{sha256_hex}"
+    return f"{APART}/{sha256_hex}"
 
 
 def to_wire(entry: Pending, largest_bytes: int) -> Wire:
@@ -102,15 +106,38 @@ def usage_of(body: Mapping[str, Any]) -> HourUsage:
         raise Corrupted(f"The record {body.get('_id')} cannot be read: {error!r}") from error
 
 
-def usage_row(row: Mapping[str, Any], namespace: Namespace) -> HourUsage | None:
-    """Return a row of the view as a row of the bill; None when it is of another namespace.
-
-    Raises `Corrupted`.
-    """
+def usage_row(row: Mapping[str, Any]) -> Owned:
+    """Return a row of the view as a row of the bill, and whose it is. Raises `Corrupted`."""
     try:
         owner, hour, path = row["key"]
         activations, billed_ms, mb_ms = map(int, row["value"])
     except (KeyError, TypeError, ValueError) as error:
         raise Corrupted(f"The view of usage has an odd row: {error!r}") from error
-    # Unicode's collation takes some strings for equal that are not.
-    return HourUsage(path, hour, activations, billed_ms, mb_ms) if owner == namespace else None
+    return Namespace(owner), HourUsage(path, hour, activations, billed_ms, mb_ms)
+
+
+def sums_body(rollup: Rollup, shard: Shard, run: int) -> dict[str, Any]:
+    """Return the document of the sums that *run* has found in a place, without its id."""
+    return {
+        "namespace": rollup.namespace,
+        "day": day_text(rollup.day),
+        "path": rollup.path,
+        "shard": shard.text,
+        "run": run,
+        "late": shard.is_late or run > 0,
+        "activations": list(rollup.activations),
+        "billed_ms": list(rollup.billed_ms),
+        "mb_ms": list(rollup.mb_ms),
+    }
+
+
+def rollup_of(body: Mapping[str, Any]) -> Rollup:
+    """Return the sums of such a document. Raises `Corrupted`."""
+    try:
+        day = date.fromisoformat(body["day"]).toordinal() - EPOCH
+        slots = [tuple(map(int, body[name])) for name in ("activations", "billed_ms", "mb_ms")]
+        if any(len(each) != HOURS for each in slots):
+            raise ValueError("not 24 hours")
+        return Rollup(Namespace(body["namespace"]), day, body["path"], *slots)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Corrupted(f"The sums {body.get('_id')} cannot be read: {error!r}") from error

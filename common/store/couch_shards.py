@@ -1,115 +1,64 @@
-"""The databases of the days: which there are, making one in time, and what is asked of one.
-
-A day is ready when `meta` says so: that document is written last, behind the database and its
-indexes. Who writes makes the day, whichever process it is. Which days there are is read anew every
-five seconds, because others make them too; a day that was dropped answers as if it were empty.
+"""What is asked of the database of one place.
 
 A list goes by an index of the start, newest first: first ids and starts, which are in the index
 itself, then the bodies of those that are on the page. Both requests are made of every process's
-newest state: an index is brought up to date before it answers.
+newest state: an index is brought up to date before it answers. A place whose database is gone
+answers as if it were empty, and `common.store.couch_states` is told.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from common.clock import Clock
 from common.ids import ActivationId, DocId, Namespace
 from common.log import logger
-from common.settings import CouchdbSettings
 from common.store import couch_layout as layout
-from common.store.couch_admin import CouchAdmin
 from common.store.couch_faults import DatabaseMissing
 from common.store.couch_http import CouchHttp
-from common.store.couch_records import usage_row
+from common.store.couch_records import APART, usage_row
+from common.store.couch_states import States
 from common.store.days import bounds
 from common.store.ledger import HourUsage
-from common.store.port import ActivationFilter, Conflict, StoreUnavailable
+from common.store.port import ActivationFilter, StoreUnavailable
+from common.store.rollups import Owned
+from common.store.shard import Shard
 
-_FRESH_S: Final = 5.0
 _PAGE: Final = 500
+_ROWS: Final = 2000
 _KEYS_AT_ONCE: Final = 1000
-_DAY_RANGE: Final = {"startkey": "shard/", "endkey": "shard0"}
 _log: Final = logger(__name__)
 
 
 class Shards:
     """The databases of records. Belongs to one event loop."""
 
-    def __init__(
-        self, http: CouchHttp, admin: CouchAdmin, settings: CouchdbSettings, clock: Clock
-    ) -> None:
+    def __init__(self, http: CouchHttp, states: States) -> None:
         self._http = http
-        self._admin = admin
-        self._prefix = settings.prefix
-        self._clock = clock
-        self._days: frozenset[int] = frozenset()
-        self._fresh_until_s = float("-inf")
-        self._made: set[int] = set()
-        self._missing: set[int] = set()
-        self._making = asyncio.Lock()
+        self._states = states
 
     def __repr__(self) -> str:
-        return f"<Shards {len(self._days)} days>"
+        return f"<Shards {self._states!r}>"
 
-    def name(self, day: int) -> str:
-        """Return the name of a day's database."""
-        return layout.day_plan(self._prefix, day).name
-
-    async def days(self) -> frozenset[int]:
-        """Return the days that have a database. Raises `StoreUnavailable`, `Denied`."""
-        if self._clock.elapsed_s() >= self._fresh_until_s:
-            try:
-                answer = await self._http.read(
-                    "GET", self._prefix + layout.META, "_all_docs", query=_DAY_RANGE
-                )
-                rows = answer.json()["rows"]
-            except DatabaseMissing:
-                rows = []
-            found = (layout.day_of_shard(row["id"]) for row in rows)
-            self._days = frozenset(day for day in found if day is not None)
-            self._fresh_until_s = self._clock.elapsed_s() + _FRESH_S
-        return (self._days | self._made) - self._missing
-
-    async def ensure(self, day: int) -> str:
-        """Return the name of a day's database, which is made if need be.
-
-        Raises `StoreUnavailable`, `Denied`.
-        """
-        if day not in self._made:
-            async with self._making:
-                if day not in await self.days():
-                    await self._make(day)
-                self._missing.discard(day)
-                self._made.add(day)
-        return self.name(day)
-
-    def forget(self, day: int) -> None:
-        """Make a day's database anew when it is written next: somebody has dropped it."""
-        self._made.discard(day)
-        self._missing.add(day)
-
-    async def documents(self, day: int, ids: Sequence[DocId]) -> dict[str, dict[str, Any]]:
-        """Return the documents of those *ids* that are in this day."""
+    async def documents(self, shard: Shard, ids: Sequence[DocId]) -> dict[str, dict[str, Any]]:
+        """Return the documents of those *ids* that are in this place."""
         found: dict[str, dict[str, Any]] = {}
-        for row in await self._rows_of(day, ids, with_documents=True):
+        for row in await self._rows_of(shard, ids, with_documents=True):
             if row.get("doc") is not None:
                 found[row["id"]] = row["doc"]
         return found
 
-    async def present(self, day: int, ids: Sequence[DocId]) -> set[str]:
-        """Return those of *ids* that are in this day."""
-        rows = await self._rows_of(day, ids, with_documents=False)
+    async def present(self, shard: Shard, ids: Sequence[DocId]) -> set[str]:
+        """Return those of *ids* that are in this place."""
+        rows = await self._rows_of(shard, ids, with_documents=False)
         return {row["id"] for row in rows if "value" in row and not row["value"].get("deleted")}
 
-    async def attachment(self, day: int, doc_id: str, name: str) -> bytes:
+    async def attachment(self, shard: Shard, doc_id: str, name: str) -> bytes:
         """Return an attachment. Raises `Missing`, `StoreUnavailable`."""
-        return (await self._http.read("GET", self.name(day), doc_id, name)).body
+        return (await self._http.read("GET", self._states.database(shard), doc_id, name)).body
 
     async def newest(
-        self, day: int, wanted: ActivationFilter, limit: int
+        self, shard: Shard, wanted: ActivationFilter, limit: int
     ) -> list[tuple[int, ActivationId]]:
-        """Return start and id of matching records of this day, newest start first."""
+        """Return start and id of matching records of this place, newest start first."""
         since, upto = bounds(wanted.since_ms, wanted.upto_ms)
         selector: dict[str, Any] = {
             "namespace": wanted.namespace,
@@ -120,6 +69,7 @@ class Shards:
             selector["path"] = wanted.name
             index = layout.BY_PATH
         order = ("namespace", "start") if wanted.name is None else ("namespace", "path", "start")
+        database = self._states.database(shard)
         asked = {
             "selector": selector,
             "sort": [{field: "desc"} for field in order],
@@ -128,20 +78,20 @@ class Shards:
             "limit": limit,
         }
         try:
-            answer = (await self._http.read("POST", self.name(day), "_find", value=asked)).json()
+            answer = (await self._http.read("POST", database, "_find", value=asked)).json()
         except DatabaseMissing:
-            self.forget(day)
+            self._states.forget(shard)
             return []
         if "warning" in answer:
-            _log.warning("couchdb_index_not_used", database=self.name(day), text=answer["warning"])
+            _log.warning("couchdb_index_not_used", database=database, text=answer["warning"])
         return [
             (doc["start"], ActivationId(doc["_id"].rpartition("/")[2])) for doc in answer["docs"]
         ]
 
     async def usage(
-        self, day: int, namespace: Namespace, first_hour: int, end_hour: int
+        self, shard: Shard, namespace: Namespace, first_hour: int, end_hour: int
     ) -> list[HourUsage]:
-        """Return the sums of this day from *first_hour* to before *end_hour*."""
+        """Return the sums of this place from *first_hour* to before *end_hour*."""
         query = {
             "group": True,
             "startkey": [namespace, first_hour],
@@ -150,25 +100,56 @@ class Shards:
         design, view = layout.USAGE
         try:
             answer = await self._http.read(
-                "GET", self.name(day), "_design", design, "_view", view, query=query
+                "GET", self._states.database(shard), "_design", design, "_view", view, query=query
             )
         except DatabaseMissing:
-            self.forget(day)
+            self._states.forget(shard)
             return []
-        rows = (usage_row(row, namespace) for row in answer.json()["rows"])
-        return [row for row in rows if row is not None]
+        rows = map(usage_row, answer.json()["rows"])
+        # Unicode's collation takes some strings for equal that are not.
+        return [row for owner, row in rows if owner == namespace]
 
-    async def every(self, day: int, namespace: Namespace) -> AsyncIterator[dict[str, Any]]:
-        """Yield every record of a namespace in this day; pages shrink when they take too long."""
+    async def freshen(self, shard: Shard) -> None:
+        """Have the index of usage brought up to date, which may take long after a burst."""
+        await self.usage(shard, Namespace(""), 0, 0)
+
+    async def everybodys_usage(self, shard: Shard) -> list[Owned]:
+        """Return all sums of this place. Raises `DatabaseMissing`, `StoreUnavailable`."""
+        design, view = layout.USAGE
+        path = (self._states.database(shard), "_design", design, "_view", view)
+        asked: dict[str, Any] = {"group": True, "limit": _ROWS}
+        found: list[Owned] = []
+        while True:
+            rows = (await self._http.read("GET", *path, query=asked)).json()["rows"]
+            found += map(usage_row, rows)
+            if len(rows) < _ROWS:
+                return found
+            asked |= {"startkey": rows[-1]["key"], "skip": 1}
+
+    async def records(self, shard: Shard) -> int:
+        """Return how many records this place has; they are counted without the view.
+
+        Raises `DatabaseMissing`, `StoreUnavailable`.
+        """
+        path = ("GET", self._states.database(shard), "_all_docs")
+        documents = (await self._http.read(*path, query={"limit": 0})).json()["total_rows"]
+        others = 0
+        for prefix in ("_design", APART):
+            asked = {"startkey": f"{prefix}/", "endkey": f"{prefix}0"}
+            others += len((await self._http.read(*path, query=asked)).json()["rows"])
+        return int(documents) - others
+
+    async def every(self, shard: Shard, namespace: Namespace) -> AsyncIterator[dict[str, Any]]:
+        """Yield every record of a namespace in this place; pages shrink when they take too long."""
         asked: dict[str, Any] = layout.namespace_range(namespace) | {"include_docs": True}
         page = _PAGE
         while True:
             try:
                 answer = await self._http.read(
-                    "GET", self.name(day), "_all_docs", query=asked | {"limit": page}
+                    "GET", self._states.database(shard), "_all_docs", query=asked | {"limit": page}
                 )
             except DatabaseMissing:
-                self.forget(day)
+                self._states.forget(shard)
                 return
             except StoreUnavailable:
                 if page == 1:
@@ -184,30 +165,20 @@ class Shards:
             asked["startkey"] = rows[-1]["id"] + "\0"
 
     async def _rows_of(
-        self, day: int, ids: Sequence[DocId], *, with_documents: bool
+        self, shard: Shard, ids: Sequence[DocId], *, with_documents: bool
     ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for at in range(0, len(ids), _KEYS_AT_ONCE):
             try:
                 answer = await self._http.read(
                     "POST",
-                    self.name(day),
+                    self._states.database(shard),
                     "_all_docs",
                     query={"include_docs": with_documents},
                     value={"keys": ids[at : at + _KEYS_AT_ONCE]},
                 )
             except DatabaseMissing:
-                self.forget(day)
+                self._states.forget(shard)
                 return []
             rows += answer.json()["rows"]
         return rows
-
-    async def _make(self, day: int) -> None:
-        plan = layout.day_plan(self._prefix, day)
-        await self._admin.prepare([plan])
-        try:
-            await self._http.write(
-                "PUT", self._prefix + layout.META, layout.shard_id(day), body=b'{"state":"open"}'
-            )
-        except Conflict:
-            _log.debug("day_is_made_already", database=plan.name)

@@ -10,7 +10,8 @@ two seconds, for as long as it takes: the spool has the records. What comes of a
 | 400 for the whole bulk | halves, until the culprit is alone; it goes into the folder `refused` |
 | 413 for the whole bulk | the named record goes apart, as an attachment; the others again |
 | a row is forbidden | that record goes into `refused` |
-| the database of the day is gone | it is made anew |
+| the database of the day is gone | it is made anew, unless its day is closed |
+| the day is closed | to the late, if it is in no closed place yet; refused if the day is dropped |
 | 401, 403 | again after 90 s, not sooner: asking locks the account for everybody |
 """
 
@@ -19,9 +20,10 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from common import metrics
+from common.ids import DocId
 from common.log import logger
 from common.settings import CouchdbSettings
 from common.store.couch_bulk import named, sorted_rows
@@ -35,8 +37,10 @@ from common.store.couch_gate import Gate
 from common.store.couch_http import CouchHttp
 from common.store.couch_records import ATTACHMENT, Wire, apart_id, to_wire
 from common.store.couch_shards import Shards
-from common.store.days import Pending
-from common.store.port import Conflict, Denied, StoreError
+from common.store.couch_states import States
+from common.store.port import Conflict, Denied, StoreError, StoreUnavailable, Unbalanced
+from common.store.shard import Shard
+from common.store.waiting import Pending
 
 _log: Final = logger(__name__)
 # A bulk is `{"docs":[` and `]}` and its records; one of them must fit however it is escaped.
@@ -52,6 +56,7 @@ class BulkWriter:
     def __init__(
         self,
         http: CouchHttp,
+        states: States,
         shards: Shards,
         gate: Gate,
         settings: CouchdbSettings,
@@ -60,6 +65,7 @@ class BulkWriter:
         refuse: Callable[[Pending, StoreError], None],
     ) -> None:
         self._http = http
+        self._states = states
         self._shards = shards
         self._gate = gate
         self._settings = settings
@@ -176,8 +182,6 @@ class BulkWriter:
             except Invalid as error:
                 todo.extend(self._halves(wires, error))
             except StoreError as error:
-                if isinstance(error, DatabaseMissing):
-                    self._shards.forget(wires[0].entry.day)
                 self._failed(wires, error)
             except Exception as error:  # a mistake of ours must not end the writing of the rest
                 _log.exception("bulk_failed_oddly")
@@ -187,27 +191,65 @@ class BulkWriter:
 
     async def _send(self, wires: list[Wire]) -> list[Wire]:
         """Send one bulk, and return those of its records that are to be sent again."""
-        database = await self._shards.ensure(wires[0].entry.day)
-        for wire in wires:
-            if wire.apart is not None:
-                await self._put_apart(database, wire.apart)
-        body = b'{"docs":[' + b",".join(wire.body for wire in wires) + b"]}"
-        is_again = any(wire.is_tried for wire in wires)
-        for wire in wires:
-            wire.is_tried = True
-        if is_again:
-            metrics.COUCHDB_RETRIES.inc()
-        # Until what is stored is not pending any more: a question must not find it in both.
-        async with self._gate.enter("write"):
-            answer = await self._http.bulk(database, body)
-            found = sorted_rows(wires, answer.json())
-            metrics.COUCHDB_CONFLICTS["again" if is_again else "first"].inc(len(found.there))
-            metrics.RECORDS_WRITTEN.inc(len(found.stored))
-            for wire in (*found.stored, *found.there):
-                self._done(wire.entry)
-            for wire in found.never:
-                self._refuse(wire.entry, Invalid("The database forbids this record."))
+        day = wires[0].entry.day
+        shard = await self._states.writable(day)
+        if shard is not None:
+            return await self._send_to(shard, wires)
+        new = await self._without_counted(day, wires)
+        if not new:
+            return []
+        metrics.LATE_RECORDS.inc(sum(not wire.is_tried for wire in new))
+        return await self._send_to(await self._states.late(day), new)
+
+    async def _send_to(self, shard: Shard, wires: list[Wire]) -> list[Wire]:
+        database = self._states.database(shard)
+        try:
+            for wire in wires:
+                if wire.apart is not None:
+                    await self._put_apart(database, wire.apart)
+            body = b'{"docs":[' + b",".join(wire.body for wire in wires) + b"]}"
+            is_again = any(wire.is_tried for wire in wires)
+            # Until what is stored is not pending any more: a question must not find it in both.
+            async with self._gate.enter("write"):
+                if not await self._states.is_open(shard):
+                    raise StoreUnavailable(f"The day {shard.text} was closed just now.")
+                for wire in wires:
+                    wire.is_tried = True
+                if is_again:
+                    metrics.COUCHDB_RETRIES.inc()
+                answer = await self._http.bulk(database, body)
+                return self._answered(wires, answer.json(), is_again=is_again)
+        except DatabaseMissing:
+            self._states.forget(shard)
+            raise
+
+    def _answered(self, wires: list[Wire], rows: Any, *, is_again: bool) -> list[Wire]:
+        found = sorted_rows(wires, rows)
+        metrics.COUCHDB_CONFLICTS["again" if is_again else "first"].inc(len(found.there))
+        metrics.RECORDS_WRITTEN.inc(len(found.stored))
+        for wire in (*found.stored, *found.there):
+            self._done(wire.entry)
+        for wire in found.never:
+            self._refuse(wire.entry, Invalid("The database forbids this record."))
         return found.again
+
+    async def _without_counted(self, day: int, wires: list[Wire]) -> list[Wire]:
+        """Return those of *wires* that came too late for *day*, and are in no closed place.
+
+        A crash may have kept us from hearing that one was stored. Of a day that was dropped nobody
+        can tell any more, so what is not among the late is refused: nothing is ever billed twice.
+        """
+        stored = await self._states.with_records()
+        left = {wire.doc_id: wire for wire in wires}
+        for shard in stored:
+            if left and (shard.is_late or shard.day == day):
+                for doc_id in await self._shards.present(shard, list(left)):
+                    self._done(left.pop(DocId(doc_id)).entry)
+        if Shard(day) in stored:
+            return list(left.values())
+        for wire in left.values():
+            self._refuse(wire.entry, Unbalanced("Its day has been dropped."))
+        return []
 
     def _settled(self, again: list[Wire]) -> None:
         if again:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.entity.activation import ActivationRecord
-from common.store.days import HOUR_MS
 from common.store.port import Period, UsageRow
+from common.store.shard import HOUR_MS
 
 ALL_HOURS: Final = (-(1 << 40), 1 << 40)
 _PERIOD_FORMATS: Final = {"action": "", "hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}

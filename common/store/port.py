@@ -13,6 +13,7 @@ from common.entity.action import BlobRef
 from common.entity.activation import ActivationRecord
 from common.errors import BriskError
 from common.ids import ActivationId, DocId, Namespace, Rev
+from common.store.shard import Shard, State
 
 Body: TypeAlias = Mapping[str, Any]
 Period: TypeAlias = Literal["action", "hour", "day", "month"]
@@ -62,6 +63,14 @@ class RestoreUnfinished(StoreError):
 
     retryable = True
     pause_s = 5.0
+
+
+class NotSealed(StoreError):
+    """The sums of this day are not made yet, so its records are still the bill."""
+
+
+class Unbalanced(StoreError):
+    """The records of a day are not what its sums say. Nothing was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,39 @@ class UsageRow:
     mb_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A bill beside what can be recomputed of it.
+
+    Of a day that was dropped there is nothing to recompute: its sums stand apart, and whether they
+    were right was checked when it was dropped.
+    """
+
+    ledger: UsageRow
+    """What is billed for days whose records are still there."""
+    recomputed: UsageRow
+    """The same, from those records one by one."""
+    dropped: UsageRow
+    """What is billed for days whose records are gone."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what can be compared is equal."""
+        return self.ledger == self.recomputed
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What became of a request to seal, and what the place comes to as far as it is summed."""
+
+    shard: Shard
+    state: State
+    """`SEALING` when writes that began before may still be under way: ask again later."""
+    activations: int
+    billed_ms: int
+    mb_ms: int
+
+
 class ActivationStore(Protocol):
     """Records, and the usage that follows from them."""
 
@@ -190,8 +232,47 @@ class ActivationStore(Protocol):
         """
         ...
 
-    async def audit(self, namespace: Namespace) -> tuple[UsageRow, UsageRow]:
-        """Return the ledger's total and the total recomputed from the records. They are equal."""
+    async def audit(self, namespace: Namespace) -> Audit:
+        """Return what is billed beside what the records come to. They are equal."""
+        ...
+
+
+class DayStore(ActivationStore, Protocol):
+    """Records in places that can be closed, one after the other.
+
+    Each may be asked for by several processes at once, and again after a crash at any moment: what
+    is done already is not done again.
+    """
+
+    async def shards(self) -> Mapping[Shard, State]:
+        """Return every place that is known, and its state, as it is now."""
+        ...
+
+    async def prepare(self, shard: Shard) -> None:
+        """Make a place before its first record comes; one that is there, or was, stays as it is."""
+        ...
+
+    async def seal(self, shard: Shard) -> SealReport:
+        """Close a place for writers and keep its sums: from then on they are the bill.
+
+        What comes later goes to the late, which are a place like any other. Sealing again verifies,
+        and sums apart what was written while the place was being closed, if anything was.
+        Raises `Missing` for a place that never was, `Unbalanced` when records are gone.
+        """
+        ...
+
+    async def drop(self, shard: Shard) -> None:
+        """Delete the records of a sealed place; its sums stay.
+
+        Raises `NotSealed`, `Missing`, and `Unbalanced` when the sums are not those of the records.
+        """
+        ...
+
+    async def forget(self, shard: Shard) -> None:
+        """Delete the sums of a dropped place, too; then nothing is known of it any more.
+
+        Raises `NotSealed` when it is not dropped. A place that is not known is no error.
+        """
         ...
 
 
@@ -222,9 +303,9 @@ class Stores(Protocol):
     subjects: DocStore
     entities: DocStore
     meta: DocStore
-    """What the stores say of themselves: see `common.store.schema`."""
+    """What the stores say of themselves (`common.store.schema`), and leases."""
     blobs: BlobStore
-    activations: ActivationStore
+    activations: DayStore
 
     async def close(self) -> None:
         """Flush and close; within the deadline of the settings. Idempotent."""

@@ -1,8 +1,9 @@
 """All stores of the embedded platform, in one folder.
 
-`meta.db` holds documents and code; `activations/` a file of records per day; `spool/` the records
-that are not there yet. Which layout this is, is said in `meta.db`, too (`common.store.schema`). One
-process may have them open: who opens the folder holds its lock.
+`meta.db` holds documents and code; `activations/` a file of records per day; `usage.db` which days
+are closed, and what they come to; `spool/` the records that are not there yet. Which layout this
+is, is said in `meta.db`, too (`common.store.schema`). One process may have them open: who opens the
+folder holds its lock.
 """
 
 import asyncio
@@ -13,13 +14,12 @@ from common.clock import Clock
 from common.settings import StoreSettings
 from common.store import schema, sqlite_blobs, sqlite_documents
 from common.store.port import (
-    ActivationStore,
     BlobStore,
+    DayStore,
     DocStore,
     StoreError,
     StoreUnavailable,
 )
-from common.store.spool import Spool
 from common.store.sqlite_activations import SqliteActivationStore
 from common.store.sqlite_blobs import SqliteBlobStore
 from common.store.sqlite_documents import SqliteDocStore
@@ -48,7 +48,7 @@ class SqliteStores:
         self.entities: DocStore = documents[1]
         self.meta: DocStore = documents[2]
         self.blobs: BlobStore = blobs
-        self.activations: ActivationStore = activations
+        self.activations: DayStore = activations
         self._records = activations
         self._writer = writer
         self._readers = readers
@@ -95,9 +95,7 @@ class SqliteStores:
         )
         try:
             await schema.bring_up(about, steps())
-            activations = SqliteActivationStore(
-                folder / "activations", Spool(folder / "spool"), readers, settings
-            )
+            activations = SqliteActivationStore(folder, readers, settings, clock)
         except BaseException as error:
             await writer.close()
             await readers.close()

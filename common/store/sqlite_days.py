@@ -1,6 +1,6 @@
 """Records in SQLite: one file per UTC day, dropped whole when its time is over.
 
-Which file holds a record is said by `common.store.days`.
+Which file holds a record is said by `common.store.days`; the late have files of their own.
 
 The ledger, one row per namespace, action and hour, is in the same file and changes in the same
 transaction, and only if the record was not there yet: it is the sum of the records, always.
@@ -8,23 +8,25 @@ transaction, and only if the record was not there yet: it is the sum of the reco
 
 import contextlib
 import os
-import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Final
 
 from common.append_log import sync_folder
 from common.ids import ActivationId, Namespace
-from common.store.days import EPOCH, HOUR_MS, Key, Pending, bounds
+from common.store.days import Key, bounds
 from common.store.ledger import HourUsage
 from common.store.port import ActivationFilter, StoreUnavailable
+from common.store.rollups import Owned
+from common.store.shard import HOUR_MS, Shard, shard_of
 from common.store.sqlite_file import connect, transaction, translated
+from common.store.waiting import Pending
 
-_FILE: Final = re.compile(r"act-(\d{4})(\d\d)(\d\d)\.db\Z")
 _DRAFT: Final = ".new"
+_PREFIX: Final = "act-"
+_SUFFIX: Final = ".db"
 
 # The body is long, so this table keeps its hidden row id: rows in the key's tree are far slower.
 _SCHEMA: Final = """
@@ -40,37 +42,53 @@ CREATE TABLE usage_hour(
 """
 
 
-def file_of(folder: Path, day: int) -> Path:
-    """Return the file of *day*. Raises `ValueError` for a day that no calendar has."""
-    return folder / f"act-{date.fromordinal(EPOCH + day):%Y%m%d}.db"
+def file_of(folder: Path, shard: Shard) -> Path:
+    """Return the file of a place. Raises `ValueError` for a day that no calendar has."""
+    return folder / f"{_PREFIX}{shard.text}{_SUFFIX}"
 
 
-def days_in(folder: Path) -> set[int]:
-    """Return the days that have a file. Raises `OSError`."""
-    return days_in_names(path.name for path in folder.iterdir())
+def shards_in(folder: Path) -> set[Shard]:
+    """Return the places that have a file. Raises `OSError`."""
+    return shards_in_names(path.name for path in folder.iterdir())
 
 
-def days_in_names(names: Iterable[str]) -> set[int]:
-    """Return the days of which files of these names speak; other files are nothing to us."""
-    return {
-        date(*map(int, match.groups())).toordinal() - EPOCH
-        for match in map(_FILE.match, names)
-        if match is not None
-    }
+def shards_in_names(names: Iterable[str]) -> set[Shard]:
+    """Return the places of which files of these names speak; other files are nothing to us."""
+    found = (
+        shard_of(name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+        for name in names
+        if name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+    )
+    return {shard for shard in found if shard is not None}
 
 
-def open_day(folder: Path, day: int) -> sqlite3.Connection:
-    """Open the file of *day* for writing; it is made whole or not at all, if need be.
+def open_shard(folder: Path, shard: Shard) -> sqlite3.Connection:
+    """Open the file of a place for writing; it is made whole or not at all, if need be.
 
     Raises `Corrupted`, `StoreUnavailable`.
     """
-    path = file_of(folder, day)
+    path = file_of(folder, shard)
     if not path.exists():
         try:
             _make(path)
         except OSError as error:
             raise StoreUnavailable(f"{path.name} cannot be made: {error.strerror}.") from error
     return connect(path)
+
+
+def delete_shard(folder: Path, shard: Shard) -> None:
+    """Delete the file of a place, which nobody writes to any more. Idempotent.
+
+    Raises `StoreUnavailable`.
+    """
+    path = file_of(folder, shard)
+    try:
+        # The records first: what a crash leaves of its companions is nothing without them.
+        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            each.unlink(missing_ok=True)
+        sync_folder(folder)
+    except OSError as error:
+        raise StoreUnavailable(f"{path.name} cannot be deleted: {error.strerror}.") from error
 
 
 def remove_drafts(folder: Path) -> None:
@@ -159,6 +177,17 @@ def usage(
         (namespace, first_hour, end_hour),
     )
     return [HourUsage(*row) for row in rows]
+
+
+def ledger(db: sqlite3.Connection) -> list[Owned]:
+    """Return the whole ledger of this file, each row with its namespace."""
+    rows = db.execute("SELECT ns, path, hour, activations, billed_ms, mb_ms FROM usage_hour")
+    return [(Namespace(ns), HourUsage(*row)) for ns, *row in rows]
+
+
+def records(db: sqlite3.Connection) -> int:
+    """Return how many records this file has; they are counted, not looked up in the ledger."""
+    return int(db.execute("SELECT count(*) FROM activation").fetchone()[0])
 
 
 def documents(db: sqlite3.Connection, namespace: Namespace) -> Iterator[bytes]:

@@ -30,8 +30,8 @@ BUSY_TIMEOUT_S: Final = 1.0
 _MOST_WAITING: Final = 4096
 _MOST_READERS_WAITING: Final = 1024
 _READER_THREADS: Final = 3
-# Per thread. A week of days and the documents, and no more file handles than that.
-_CONNECTIONS_KEPT: Final = 8
+# Per thread. A week of days, the late, the book and the documents, and no more handles than that.
+_CONNECTIONS_KEPT: Final = 12
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -153,7 +153,9 @@ class Readers:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="store-reader")
         self._own = threading.local()
-        self._all: set[sqlite3.Connection] = set()
+        self._lock = threading.Lock()
+        self._all: dict[sqlite3.Connection, Path] = {}
+        self._busy: set[sqlite3.Connection] = set()
         self._waiting = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -180,8 +182,7 @@ class Readers:
 
         Raises `Corrupted`, `StoreUnavailable`.
         """
-        with translated(path):
-            db = self._connection(path)
+        with translated(path), self._borrowed(path) as db:
             db.execute("BEGIN")
             try:
                 yield db
@@ -189,27 +190,51 @@ class Readers:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
 
+    def forget(self, path: Path) -> None:
+        """Close the connections to a file that is being deleted: else it keeps its room on disk.
+
+        One that is in use is closed when its question is answered.
+        """
+        with self._lock:
+            for db in [db for db, of in self._all.items() if of == path]:
+                del self._all[db]
+                if db not in self._busy:
+                    db.close()
+
     async def close(self) -> None:
         """Wait for the queries that run, then close all connections. Idempotent."""
         self._is_closed = True
         await self._idle.wait()
         self._threads.shutdown()
         while self._all:
-            self._all.pop().close()
+            self._all.popitem()[0].close()
 
     def _answered(self, _: object) -> None:
         self._waiting -= 1
         if not self._waiting:
             self._idle.set()
 
+    @contextmanager
+    def _borrowed(self, path: Path) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            db = self._connection(path)
+            self._busy.add(db)
+        try:
+            yield db
+        finally:
+            with self._lock:
+                self._busy.discard(db)
+                if db not in self._all:
+                    db.close()
+
     def _connection(self, path: Path) -> sqlite3.Connection:
         kept: OrderedDict[Path, sqlite3.Connection] | None = getattr(self._own, "kept", None)
         if kept is None:
             kept = self._own.kept = OrderedDict()
         db = kept.get(path)
-        if db is None:
+        if db is None or db not in self._all:
             db = kept[path] = _connect(f"{path.absolute().as_uri()}?mode=rw")
-            self._all.add(db)
+            self._all[db] = path
             db.execute("PRAGMA query_only=ON")
             self._close_oldest(kept)
         kept.move_to_end(path)
@@ -218,5 +243,5 @@ class Readers:
     def _close_oldest(self, kept: "OrderedDict[Path, sqlite3.Connection]") -> None:
         while len(kept) > _CONNECTIONS_KEPT:
             _, oldest = kept.popitem(last=False)
-            self._all.discard(oldest)
-            oldest.close()
+            if self._all.pop(oldest, None) is not None and oldest not in self._busy:
+                oldest.close()

@@ -1,46 +1,42 @@
-"""Questions about records: over the files of several days, and what is not in them yet.
+"""Questions about records: over the files of several places, and what is not in them yet.
 
-Each question is asked in a reader's thread, of one moment of the event loop: the days that had a
+Each question is asked in a reader's thread, of one moment of the event loop: the places that had a
 file and the records that were pending. Of those records, a file's snapshot tells which it has
 already, so that none is left out and none is counted twice. A stored record never changes, so the
-snapshots of different files need not be of one moment.
+snapshots of different files need not be of one moment. What has been sealed is billed by its sums:
+they and the states of all places are read in one snapshot of the book.
 """
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from heapq import nlargest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from common.entity import activation_document
-from common.entity.activation import ActivationRecord
-from common.entity.activation_document import MalformedRecord
 from common.ids import ActivationId, Namespace
-from common.store import days, sqlite_days
-from common.store.days import HOUR_MS, Key, Pending
+from common.store import days, sqlite_book, sqlite_days
+from common.store.days import Key
 from common.store.ledger import ALL_HOURS, HourUsage, added, summed, total, used
-from common.store.port import ActivationFilter, Corrupted, Missing, Period, UsageRow
+from common.store.port import ActivationFilter, Audit, Period, StoreUnavailable, UsageRow
+from common.store.rollups import HOURS, Rollup, hours_of
+from common.store.shard import HOUR_MS, Shard, State
 from common.store.sqlite_file import Readers
+from common.store.waiting import Pending, decoded
+
+Answer = TypeVar("Answer")
+
+# A place is sealed and dropped while a question is asked once in a lifetime, never three times.
+_TRIES: Final = 3
 
 
 class Moment(NamedTuple):
     """What a question is asked of."""
 
-    stored: Collection[int]
-    """Days that have a file."""
+    stored: Collection[Shard]
+    """Places that have a file."""
     pending: Sequence[Pending]
     """Records that may not be in a file yet; whichever namespace they are of."""
-
-
-class _View(NamedTuple):
-    """One day, while its snapshot is open."""
-
-    db: sqlite3.Connection | None
-    """None when the day has no file."""
-    pending: list[Pending]
-    """Matching records that are not in the file."""
 
 
 class _Found(NamedTuple):
@@ -48,15 +44,38 @@ class _Found(NamedTuple):
 
     start_ms: int
     activation_id: ActivationId
-    day: int
+    shard: Shard
     entry: Pending | None
+
+
+class _Gone(Exception):
+    """A file that was there has been dropped meanwhile."""
+
+
+class _Closed(NamedTuple):
+    """The book, as it is at one moment."""
+
+    states: dict[Shard, State]
+    rollups: list[tuple[Shard, Rollup]]
+
+    def state(self, shard: Shard) -> State:
+        return self.states.get(shard, State.OPEN)
+
+    def rows(self, first_hour: int, end_hour: int) -> Iterator[tuple[Shard, HourUsage]]:
+        """Yield what is billed by sums."""
+        for shard, rollup in self.rollups:
+            if self.state(shard).is_billed_by_sums:
+                for row in hours_of(rollup):
+                    if first_hour <= row.hour < end_hour:
+                        yield shard, row
 
 
 class Queries:
     """Answers about the records of one folder."""
 
-    def __init__(self, folder: Path, readers: Readers) -> None:
+    def __init__(self, folder: Path, book: Path, readers: Readers) -> None:
         self._folder = folder
+        self._book = book
         self._readers = readers
 
     async def document(self, key: Key, now: Moment) -> bytes | None:
@@ -70,7 +89,9 @@ class Queries:
 
         def read() -> list[bytes]:
             found = self._newest(wanted, skip + limit, now)
-            return [self._found_document(wanted.namespace, item) for item in found[skip:]]
+            documents = (self._found_document(wanted.namespace, item) for item in found[skip:])
+            # One that was dropped with its day just now is left out.
+            return [document for document in documents if document is not None]
 
         return await self._readers.run(read)
 
@@ -78,12 +99,12 @@ class Queries:
         """Return how many records match."""
 
         def read() -> int:
-            total = 0
-            for day, entries in self._days(wanted, now):
-                with self._view(day, entries, now) as view:
-                    total += len(view.pending)
-                    total += sqlite_days.count(view.db, wanted) if view.db else 0
-            return total
+            number = 0
+            waiting = _matching(wanted, now)
+            for shard in days.shards_between(now.stored, wanted.since_ms, wanted.upto_ms):
+                with self._view(shard, waiting) as db:
+                    number += 0 if db is None else sqlite_days.count(db, wanted)
+            return number + len(waiting)
 
         return await self._readers.run(read)
 
@@ -97,99 +118,159 @@ class Queries:
         )
 
         def read() -> list[UsageRow]:
-            rows: list[HourUsage] = []
-            for day, entries in self._days(wanted, now):
-                with self._view(day, entries, now) as view:
-                    if view.db:
-                        rows += sqlite_days.usage(view.db, namespace, first_hour, end_hour)
-                    rows += [used(entry.record) for entry in view.pending]
-            return summed(rows, by)
+            closed = self._closed(namespace, first_hour, end_hour)
+            rows = [row for _, row in closed.rows(first_hour, end_hour)]
+            waiting = _matching(wanted, now)
+            for shard, db in self._live(wanted, now, closed, waiting):
+                if not closed.state(shard).is_billed_by_sums:
+                    rows += sqlite_days.usage(db, namespace, first_hour, end_hour)
+            return summed([*rows, *_billed(waiting, closed)], by)
 
-        return await self._readers.run(read)
+        return await self._readers.run(lambda: _of_one_moment(read))
 
-    async def audit(self, namespace: Namespace, now: Moment) -> tuple[UsageRow, UsageRow]:
-        """Return the ledger's total, and the total recomputed from the records.
+    async def audit(self, namespace: Namespace, now: Moment) -> Audit:
+        """Return what is billed, and what the records come to.
 
         A record that is pending has no row in the ledger yet and counts on both sides.
         """
 
-        def read() -> tuple[UsageRow, UsageRow]:
-            ledger: list[HourUsage] = []
+        def read() -> Audit:
+            closed = self._closed(namespace, *ALL_HOURS)
+            gone = {shard for shard, state in closed.states.items() if not state.has_records}
+            sealed = list(closed.rows(*ALL_HOURS))
+            ledger = [row for shard, row in sealed if shard not in gone]
             recomputed: list[HourUsage] = []
-            for day, entries in self._days(ActivationFilter(namespace=namespace), now):
-                with self._view(day, entries, now) as view:
-                    if view.db:
-                        ledger += sqlite_days.usage(view.db, namespace, *ALL_HOURS)
-                        stored = sqlite_days.documents(view.db, namespace)
-                        recomputed.append(added("", 0, map(used, map(record, stored))))
-                    pending = [used(entry.record) for entry in view.pending]
-                    ledger += pending
-                    recomputed += pending
-            return total(ledger), total(recomputed)
+            wanted = ActivationFilter(namespace=namespace)
+            waiting = _matching(wanted, now)
+            for shard, db in self._live(wanted, now, closed, waiting, all_files=True):
+                if not closed.state(shard).is_billed_by_sums:
+                    ledger += sqlite_days.usage(db, namespace, *ALL_HOURS)
+                stored = sqlite_days.documents(db, namespace)
+                recomputed.append(added("", 0, map(used, map(decoded, stored))))
+            pending = _billed(waiting, closed)
+            return Audit(
+                ledger=total([*ledger, *pending]),
+                recomputed=total([*recomputed, *pending]),
+                dropped=total(row for shard, row in sealed if shard in gone),
+            )
 
-        return await self._readers.run(read)
+        return await self._readers.run(lambda: _of_one_moment(read))
 
-    def _days(self, wanted: ActivationFilter, now: Moment) -> list[tuple[int, list[Pending]]]:
-        """Return the days that may hold what is wanted, newest first, and what is pending there."""
-        entries: defaultdict[int, list[Pending]] = defaultdict(list)
-        for entry in now.pending:
-            if days.matches(entry.record, wanted):
-                entries[entry.day].append(entry)
-        candidates = {*now.stored, *entries}
-        found = days.days_between(candidates, wanted.since_ms, wanted.upto_ms)
-        return [(day, entries[day]) for day in found]
+    def _closed(self, namespace: Namespace, first_hour: int, end_hour: int) -> _Closed:
+        with self._readers.snapshot(self._book) as db:
+            sums = sqlite_book.rollups(db, namespace, first_hour // HOURS, end_hour // HOURS)
+            return _Closed(sqlite_book.states(db), sums)
+
+    def _live(
+        self,
+        wanted: ActivationFilter,
+        now: Moment,
+        closed: _Closed,
+        waiting: dict[Key, Pending],
+        *,
+        all_files: bool = False,
+    ) -> Iterator[tuple[Shard, sqlite3.Connection]]:
+        """Yield the files that are part of the bill, or all that have records.
+
+        What has arrived in one of them leaves *waiting*. Raises `_Gone`.
+        """
+        for shard in days.shards_between(now.stored, wanted.since_ms, wanted.upto_ms):
+            state = closed.state(shard)
+            if not state.has_records:
+                continue
+            if not all_files and state.is_billed_by_sums and not _candidates(shard, waiting):
+                continue
+            with self._view(shard, waiting) as db:
+                if db is None:
+                    raise _Gone
+                yield shard, db
 
     @contextmanager
-    def _view(self, day: int, entries: list[Pending], now: Moment) -> Iterator[_View]:
-        """Look at one day, and leave out of *entries* what has arrived there meanwhile."""
-        if day not in now.stored:
-            yield _View(None, entries)
-            return
-        with self._readers.snapshot(self._path(day)) as db:
-            yield _View(db, sqlite_days.without_stored(db, entries))
+    def _view(
+        self, shard: Shard, waiting: dict[Key, Pending]
+    ) -> Iterator[sqlite3.Connection | None]:
+        """Look at one place: None when it has just been dropped.
+
+        What has arrived there leaves *waiting*.
+        """
+        path = self._path(shard)
+        with ExitStack() as stack:
+            try:
+                db = stack.enter_context(self._readers.snapshot(path))
+            except StoreUnavailable:
+                if path.exists():
+                    raise
+                db = None
+            if db is not None:
+                candidates = _candidates(shard, waiting)
+                left = {entry.key for entry in sqlite_days.without_stored(db, candidates)}
+                for entry in candidates:
+                    if entry.key not in left:
+                        del waiting[entry.key]
+            yield db
 
     def _newest(self, wanted: ActivationFilter, number: int, now: Moment) -> list[_Found]:
-        found: list[_Found] = []
-        for day, entries in self._days(wanted, now):
-            is_whole = len(found) == number
-            if is_whole and (not found or found[-1].start_ms > days.last_start_ms(day)):
-                break
-            with self._view(day, entries, now) as view:
-                rows = sqlite_days.newest(view.db, wanted, number) if view.db else []
-            found += [_Found(start_ms, aid, day, None) for start_ms, aid in rows]
-            found += [
-                _Found(entry.record.start_ms, entry.record.activation_id, day, entry)
-                for entry in view.pending
+        def page(items: Collection[_Found]) -> list[_Found]:
+            return nlargest(number, items, key=lambda item: (item.start_ms, item.activation_id))
+
+        found = page(
+            [
+                _Found(entry.record.start_ms, key[1], Shard(entry.day), entry)
+                for key, entry in _matching(wanted, now).items()
             ]
-            found = nlargest(number, found, key=lambda item: (item.start_ms, item.activation_id))
+        )
+        for shard in days.shards_between(now.stored, wanted.since_ms, wanted.upto_ms):
+            is_whole = len(found) == number
+            if is_whole and (not found or found[-1].start_ms > shard.last_start_ms):
+                break
+            with self._view(shard, {}) as db:
+                rows = [] if db is None else sqlite_days.newest(db, wanted, number)
+            # What is pending and stored already is shown once, as it is stored.
+            by_id = {item.activation_id: item for item in found}
+            by_id |= {aid: _Found(start_ms, aid, shard, None) for start_ms, aid in rows}
+            found = page(by_id.values())
         return found
 
-    def _found_document(self, namespace: Namespace, item: _Found) -> bytes:
+    def _found_document(self, namespace: Namespace, item: _Found) -> bytes | None:
         if item.entry is not None:
             return item.entry.document
-        with self._readers.snapshot(self._path(item.day)) as db:
-            document = sqlite_days.document(db, (namespace, item.activation_id))
-        if document is None:
-            raise Missing(f"The record {item.activation_id} has been deleted just now.")
-        return document
+        with self._view(item.shard, {}) as db:
+            return None if db is None else sqlite_days.document(db, (namespace, item.activation_id))
 
-    def _document(self, key: Key, stored: Collection[int]) -> bytes | None:
-        hinted = days.hinted_day(key[1])
-        # The day of the id first; an id from elsewhere may be in any file.
-        for day in sorted(stored, key=lambda day: (day == hinted, day), reverse=True):
-            with self._readers.snapshot(self._path(day)) as db:
-                document = sqlite_days.document(db, key)
+    def _document(self, key: Key, stored: Collection[Shard]) -> bytes | None:
+        for shard in days.likeliest_first(stored, key[1]):
+            with self._view(shard, {}) as db:
+                document = None if db is None else sqlite_days.document(db, key)
             if document is not None:
                 return document
         return None
 
-    def _path(self, day: int) -> Path:
-        return sqlite_days.file_of(self._folder, day)
+    def _path(self, shard: Shard) -> Path:
+        return sqlite_days.file_of(self._folder, shard)
 
 
-def record(document: bytes) -> ActivationRecord:
-    """Return the record of a stored document. Raises `Corrupted`."""
-    try:
-        return activation_document.decode(document)
-    except MalformedRecord as error:
-        raise Corrupted(str(error)) from error
+def _matching(wanted: ActivationFilter, now: Moment) -> dict[Key, Pending]:
+    return {each.key: each for each in now.pending if days.matches(each.record, wanted)}
+
+
+def _candidates(shard: Shard, waiting: dict[Key, Pending]) -> list[Pending]:
+    """Return what may have arrived in a place: that of its day, and in the late anything."""
+    return [each for each in waiting.values() if shard.is_late or each.day == shard.day]
+
+
+def _billed(waiting: dict[Key, Pending], closed: _Closed) -> list[HourUsage]:
+    """Return what pending records add; those of a day that was dropped will be refused."""
+    return [
+        used(entry.record)
+        for entry in waiting.values()
+        if closed.state(Shard(entry.day)).has_records
+    ]
+
+
+def _of_one_moment(read: Callable[[], Answer]) -> Answer:
+    for _ in range(_TRIES):
+        try:
+            return read()
+        except _Gone:
+            continue
+    raise StoreUnavailable("Days are being dropped just now.")

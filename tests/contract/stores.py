@@ -83,6 +83,7 @@ def couchdb_settings(adapter: str, folder: Path) -> CouchdbSettings:
             "prefix": prefix,
             "user": url.username,
             "password": url.password,
+            "settle_s": 0,  # one process writes, and it knows of its own writes
         }
     )
 

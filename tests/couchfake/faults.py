@@ -21,9 +21,13 @@ class Fault:
     error: str = "error"
     reason: str = ""
     seconds: float = 0.0
+    after: int = 0
+    """How many requests that match are let through before."""
 
     def matches(self, method: str, path: str) -> bool:
-        return self.times > 0 and self.method == method and bool(re.search(self.path, path))
+        return (
+            self.times > 0 and self.method in (method, "ANY") and bool(re.search(self.path, path))
+        )
 
 
 class Script:
@@ -40,8 +44,12 @@ class Script:
         self.requests.append((method, path))
         del self.requests[:-10_000]
         fault = next((each for each in self.faults if each.matches(method, path)), None)
-        if fault is not None:
-            fault.times -= 1
+        if fault is None:
+            return None
+        if fault.after:
+            fault.after -= 1
+            return None
+        fault.times -= 1
         return fault
 
     def count(self, method: str, path: str) -> int:

@@ -144,7 +144,9 @@ def view(db: Database, design: str, name: str, asked: Mapping[str, Any]) -> dict
         shown = key[:level] if level else None
         _, so_far = sums.setdefault(json.dumps(shown), (shown, [0, 0, 0]))
         so_far[:] = [a + b for a, b in zip(so_far, value, strict=True)]
-    return {"rows": [{"key": key, "value": value} for key, value in sums.values()]}
+    skip, limit = asked.get("skip", 0), asked.get("limit")
+    found = list(sums.values())[skip : None if limit is None else skip + limit]
+    return {"rows": [{"key": key, "value": value} for key, value in found]}
 
 
 def _usage(db: Database) -> Iterator[Row]:

@@ -21,6 +21,7 @@ from common.settings import LimitSettings, Settings
 from common.store.actions import ActionStore
 from common.store.port import (
     ActivationFilter,
+    Audit,
     Body,
     Conflict,
     Doc,
@@ -169,7 +170,7 @@ class MemoryActivations:
         self.usage_asked.append((from_ms, to_ms, by))
         return self.rows
 
-    async def audit(self, namespace: Namespace) -> tuple[UsageRow, UsageRow]:
+    async def audit(self, namespace: Namespace) -> Audit:
         raise NotImplementedError("no route asks for it")
 
 

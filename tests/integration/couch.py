@@ -24,7 +24,7 @@ DAY_NAME = "brisk_act_20251121"
 async def open_stores(fake: CouchFake, folder: Path, **settings: Any) -> CouchStores:
     usual = {
         "url": fake.url, "connect_s": 1, "request_s": 2, "bulk_s": 2, "retry_s": 1,
-        "heartbeat_s": 0.05,
+        "heartbeat_s": 0.05, "settle_s": 0,
     }  # fmt: skip
     couchdb = CouchdbSettings.model_validate(usual | settings)
     return await CouchStores.open(folder, couchdb, StoreSettings(close_s=3), SystemClock())

@@ -11,11 +11,12 @@ from common.entity import activation_document
 from common.entity.activation import ActivationRecord
 from common.store import couch_faults as faults
 from common.store.couch_bulk import named, sorted_rows
-from common.store.couch_layout import day_of_shard, day_plan, shard_id
+from common.store.couch_layout import shard_id, shard_of_id, shard_plan
 from common.store.couch_records import Wire, apart_of, from_wire, to_wire, usage_of
-from common.store.days import Pending
 from common.store.ledger import used
 from common.store.port import Conflict, Denied, Missing, StoreError, StoreUnavailable
+from common.store.shard import LAST_DAY, Shard
+from common.store.waiting import Pending
 from tests.couchfake.faults import LOCKED
 from tests.fakes.records import RECORDS, a_record, an_id
 
@@ -116,8 +117,9 @@ def test_rows_are_sorted_by_what_became_of_them() -> None:
             sorted_rows(wires, odd)
 
 
-@given(day=st.integers(0, 2_000_000))
-def test_a_day_has_a_database_and_a_document_that_name_it(day: int) -> None:
-    assert day_of_shard(shard_id(day)) == day
-    assert day_plan("brisk_", day).name.startswith("brisk_act_")
-    assert day_of_shard(f"{shard_id(day)}x") is None
+@given(shard=st.builds(Shard, st.integers(0, LAST_DAY), st.booleans()))
+def test_a_place_has_a_database_and_a_document_that_name_it(shard: Shard) -> None:
+    assert shard_of_id(shard_id(shard)) == shard
+    assert shard_plan("brisk_", shard).name == f"brisk_act_{shard.text}"
+    for other in (f"{shard_id(shard)}x", shard.text, f"lease/{shard.text}"):
+        assert shard_of_id(other) is None

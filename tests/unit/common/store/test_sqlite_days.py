@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from common.ids import ActivationId, activation_id
 from common.store import days, sqlite_days
+from common.store.shard import Shard, shard_of
 from tests.fakes.records import DAY_MS, NOON_MS, an_id
 
 TODAY = NOON_MS // DAY_MS
@@ -19,9 +20,11 @@ IDS = st.builds(activation_id, STARTS, st.integers(0, (1 << 74) - 1)) | st.text(
 def test_a_start_is_within_the_bounds_of_its_file(activation: ActivationId, start_ms: int) -> None:
     day = days.day_of(activation, start_ms)
 
-    assert days.first_start_ms(day) <= start_ms <= days.last_start_ms(day)
-    assert days.days_between([day], start_ms, start_ms) == [day]
-    assert sqlite_days.days_in_names([sqlite_days.file_of(Path(), day).name]) == {day}
+    for shard in (Shard(day), Shard(day, is_late=True), Shard(day + 1, is_late=True)):
+        assert shard.first_start_ms <= start_ms <= shard.last_start_ms
+        assert days.shards_between([shard], start_ms, start_ms) == [shard]
+        assert shard_of(shard.text) == shard
+        assert sqlite_days.shards_in_names([sqlite_days.file_of(Path(), shard).name]) == {shard}
 
 
 def test_an_id_of_ours_names_the_day_and_any_other_leaves_it_to_the_start() -> None:
@@ -37,9 +40,14 @@ def test_an_id_of_ours_names_the_day_and_any_other_leaves_it_to_the_start() -> N
 
 
 def test_a_file_is_called_by_its_day() -> None:
-    assert sqlite_days.file_of(Path("folder"), TODAY) == Path("folder/act-20251121.db")
-    names = ["act-20251121.db", "act-20251121.db-wal", "act-2025.db", "act-20251122.0a.new"]
-    assert sqlite_days.days_in_names(names) == {TODAY}
+    late = Shard(TODAY, is_late=True)
+    assert sqlite_days.file_of(Path("folder"), Shard(TODAY)) == Path("folder/act-20251121.db")
+    assert sqlite_days.file_of(Path("folder"), late) == Path("folder/act-late_20251121.db")
+    names = [
+        "act-20251121.db", "act-20251121.db-wal", "act-2025.db", "act-20251122.0a.new",
+        "act-20251399.db", "act-late_20251121.db", "20251121.db",
+    ]  # fmt: skip
+    assert sqlite_days.shards_in_names(names) == {Shard(TODAY), late}
 
 
 @pytest.mark.parametrize(
@@ -55,4 +63,4 @@ def test_a_file_is_called_by_its_day() -> None:
 def test_only_days_that_may_hold_a_start_are_asked(
     since: int | None, upto: int | None, wanted: list[int]
 ) -> None:
-    assert days.days_between({1, 5, 8, 9}, since, upto) == wanted
+    assert days.shards_between(map(Shard, {1, 5, 8, 9}), since, upto) == [*map(Shard, wanted)]
