@@ -11,7 +11,7 @@ install: ## make .venv with brisk and wsk in it, nothing but what runs
 install-dev: ## the same, and the tools for test and check
 	@.ci/install requirements-dev.lock
 
-demo: install ## start the platform, run actions, show logs and bill, stop; CLUSTER=1: on Kafka
+demo: install ## start the platform, run actions, show logs and bill, stop; CLUSTER=1: on Kafka and Docker
 	@CLUSTER=$(CLUSTER) .venv/bin/python -m deploy.demo
 
 serve: install ## start the platform and stay

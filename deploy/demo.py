@@ -15,18 +15,23 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.local_cluster import DidNotStart, cluster
+from deploy.local_cluster import DidNotStart, LocalCluster, cluster
 
 COMMANDS = Path(sys.executable).parent
 READY_S = 20
 STOP_S = 20
 STEP_S = 30
+IMAGE = "brisk/python:3.11"
+"""Of deploy/dev/docker; any image that serves OpenWhisk's /init and /run would do."""
+NO_IMAGE = "localhost:1/nobody/nothing:1"
 
 HELLO_PY = """
 import os
@@ -79,7 +84,13 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.cluster: LocalCluster | None = None
         self.environment = os.environ | {"WSK_CONFIG_FILE": str(folder / "wskprops")}
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether functions run in containers."""
+        return self.cluster is not None and self.cluster.has_containers
 
     def say(self, text: str) -> None:
         """Announce what comes next."""
@@ -126,7 +137,9 @@ class Demo:
         ).stdout
         record: dict[str, Any] = json.loads(listed[listed.index("{") :])
         noted = {entry["key"]: entry["value"] for entry in record["annotations"]}
-        start = f"cold, initTime {noted['initTime']} ms" if "initTime" in noted else "warm"
+        start = "warm" if record["duration"] else "never started"
+        if "initTime" in noted:
+            start = f"cold, initTime {noted['initTime']} ms"
         print(
             f"  {start}; waitTime {noted['waitTime']} ms, duration {record['duration']} ms; "
             f"{record['response']['status']}"
@@ -158,13 +171,18 @@ def run_and_look(demo: Demo) -> None:
     demo.write("shout.zip", archive.getvalue())
     hello(demo, "shout", "shout.zip", "--kind python:default", '"HELLO WORLD!"')
 
-    if shutil.which("node"):
+    if demo.has_containers or shutil.which("node"):
         demo.say("A Node function")
         demo.write("hello.js", HELLO_JS)
         hello(demo, "hello-node", "hello.js", "", '"Hello World"')
         demo.brisk("activation logs --last", expect="greeting World from node v")
     else:
         demo.say("No Node on this host: the Node function is left out")
+
+    if demo.has_containers:
+        demo.say("The Python function once more, as an action that brings an image of its own")
+        hello(demo, "hello-image", "hello.py", f"--docker {IMAGE}", '"Hello World"')
+        demo.brisk("activation logs --last", expect="greeting World in process")
 
 
 def break_and_look(demo: Demo) -> None:
@@ -200,6 +218,16 @@ def break_and_look(demo: Demo) -> None:
     )
     demo.newest("eats")
 
+    if demo.has_containers:
+        demo.say("One whose image is nowhere")
+        demo.brisk(f"action create nowhere --docker {NO_IMAGE}", expect="created action nowhere")
+        demo.brisk(
+            "action invoke nowhere --result",
+            expect=f"Failed to pull container image '{NO_IMAGE}'.",
+            exit_code=246,
+        )
+        demo.newest("nowhere")
+
 
 def account(demo: Demo) -> None:
     """Show every activation and the bill."""
@@ -207,6 +235,43 @@ def account(demo: Demo) -> None:
     demo.brisk("activation list", expect="hello:0.0.1")
     demo.say("The bill: milliseconds of load and run, by the memory reserved")
     demo.brisk("usage", expect="sleeps")
+    if demo.cluster is not None:
+        demo.say("The same bill, summed from the records as the document store holds them")
+        told = json.loads(demo.brisk("usage --json", expect='"total"'))["total"]
+        read_back(demo.cluster.couchdb, told)
+
+
+def read_back(couchdb: str, told: dict[str, int]) -> None:
+    """Ask the store itself for all records; the last one may take a moment to get there.
+
+    Raises `NotAsItShouldBe` unless they are what the API *told*.
+    """
+    give_up_s = time.monotonic() + STEP_S
+    while (held := _sums(couchdb)) != told:
+        if time.monotonic() > give_up_s:
+            raise NotAsItShouldBe(f"the store holds {held}, the API told {told}")
+        time.sleep(0.2)
+    print(json.dumps(held))
+
+
+def _sums(couchdb: str) -> dict[str, int]:
+    names = [each for each in _got(f"{couchdb}/_all_dbs") if each.startswith("brisk_act_")]
+    rows = [
+        row
+        for name in names
+        for row in _got(f"{couchdb}/{name}/_all_docs?include_docs=true")["rows"]
+    ]
+    billed = [row["doc"]["brisk"] for row in rows if "brisk" in row["doc"]]
+    return {
+        "activations": len(billed),
+        "billed_ms": sum(each["billed_ms"] for each in billed),
+        "mb_ms": sum(each["billed_ms"] * each["memory_mb"] for each in billed),
+    }
+
+
+def _got(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=STEP_S) as answer:
+        return json.load(answer)
 
 
 @contextmanager
@@ -248,8 +313,8 @@ def platform(demo: Demo) -> Iterator[None]:
 @contextmanager
 def clustered(demo: Demo) -> Iterator[None]:
     """Have a cluster run while inside."""
-    demo.say("Start a cluster: a broker, a document store, one controller and two invokers")
-    with cluster(demo.folder, Path(demo.environment["WSK_CONFIG_FILE"])):
+    demo.say("Start a cluster: Kafka, a document store, Docker, one controller and two invokers")
+    with cluster(demo.folder, Path(demo.environment["WSK_CONFIG_FILE"])) as demo.cluster:
         yield
         demo.say("Stop")
     print("stopped cleanly")

@@ -1,7 +1,8 @@
 """A cluster on this machine, for a while: broker, document store, one controller, two invokers.
 
 Broker and store come from deploy/dev with ports and folders of their own, so that none that is
-there already is touched. Everything has its data below one folder, and ends with the context.
+there already is touched. A container engine that answers is used; where none does, root starts one.
+Everything has its data below one folder, and ends with the context.
 """
 
 import json
@@ -15,6 +16,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,9 +32,20 @@ class DidNotStart(Exception):
     """A part of the cluster did not start, or did not end well."""
 
 
+@dataclass(frozen=True, slots=True)
+class LocalCluster:
+    """A cluster that is up."""
+
+    url: str
+    couchdb: str
+    """Where the document store answers."""
+    has_containers: bool
+    """Whether sandboxes are containers; else they are processes."""
+
+
 @contextmanager
-def cluster(folder: Path, properties: Path) -> Iterator[str]:
-    """Have a cluster run while inside, and give its API's URL.
+def cluster(folder: Path, properties: Path) -> Iterator[LocalCluster]:
+    """Have a cluster run while inside.
 
     *properties* is written for the command line: where the API is, and the key of its guest.
     Raises `DidNotStart`.
@@ -44,6 +57,8 @@ def cluster(folder: Path, properties: Path) -> Iterator[str]:
             "BRISK_COUCHDB__URL": f"http://127.0.0.1:{_service(stack, folder, 'couchdb')}",
             "BRISK_CONTROLLER__GUEST_AUTH": auth,
         }
+        containers = _engine(stack)
+        shared |= containers
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
         stack.enter_context(_process(folder, "controller", 0, port, shared))
@@ -54,12 +69,12 @@ def cluster(folder: Path, properties: Path) -> Iterator[str]:
         properties.touch(mode=0o600)
         properties.write_text(f"APIHOST={url}\nAUTH={auth}\n")
         print(f"One controller and {INVOKERS} invokers are ready: {url}", flush=True)
-        yield url
+        yield LocalCluster(url, shared["BRISK_COUCHDB__URL"], bool(containers))
 
 
 def _service(stack: ExitStack, folder: Path, name: str) -> int:
     """Start one of deploy/dev on a port of its own; return the port."""
-    port, script = _free_port(), ROOT / "deploy" / "dev" / name
+    port, script = _free_pair(), ROOT / "deploy" / "dev" / name
     own = {f"{name.upper()}_PORT": str(port), f"{name.upper()}_HOME": str(folder / name)}
     environment = os.environ | own
     print(f"$ deploy/dev/{name} start", flush=True)
@@ -68,6 +83,26 @@ def _service(stack: ExitStack, folder: Path, name: str) -> int:
     if run([script, "start"], timeout=FETCH_S).returncode != 0:
         raise DidNotStart(f"{name} did not start")
     return port
+
+
+def _engine(stack: ExitStack) -> dict[str, str]:
+    """Have a container engine; return the settings that name it, empty where none can be had."""
+    if os.geteuid() != 0:
+        print("Not root: functions run as processes here, not in containers", flush=True)
+        return {}
+    script = ROOT / "deploy" / "dev" / "docker"
+    run = partial(subprocess.run, check=False, text=True, stdout=subprocess.PIPE)
+    was_there = run([script, "status"], timeout=STOP_S).returncode == 0
+    print("$ deploy/dev/docker start", flush=True)
+    if not was_there:
+        stack.callback(run, [script, "stop"], timeout=STOP_S)
+    started = run([script, "start"], timeout=FETCH_S)
+    setting, _, socket_path = started.stdout.strip().partition("=")
+    if started.returncode != 0 or not socket_path:
+        print("No container engine: functions run as processes here, not in containers", flush=True)
+        return {}
+    print(f"{setting}={socket_path}", flush=True)
+    return {setting: socket_path, "BRISK_INVOKER__DRIVER": "docker"}
 
 
 @contextmanager
@@ -112,6 +147,18 @@ def _wait_until_up(url: str) -> None:
             pass
         time.sleep(0.1)
     raise DidNotStart(f"the controller and its invokers were not up after {READY_S} s")
+
+
+def _free_pair() -> int:
+    """Return a free port with a free one after it, which a broker takes for itself."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = int(probe.getsockname()[1])
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 def _free_port() -> int:
