@@ -137,6 +137,8 @@ class DockerSettings(_Group):
     """How long an activation waits for the image of its action. The pull goes on, for the next."""
     answer_s: float = Field(default=60.0, gt=0)
     """How long the engine may take to make, start or remove a container."""
+    away_s: float = Field(default=30.0, ge=0)
+    """How long an activation without a sandbox waits for an engine that is away."""
 
 
 class StoreSettings(_Group):

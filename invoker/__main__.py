@@ -101,7 +101,7 @@ async def serve(stop: asyncio.Event) -> None:
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
         ping = partial(_tell, ground.bus, invoker, settings, _kinds(report))
-        await stack.enter_async_context(serving(_ping(ping, invoker)))
+        await stack.enter_async_context(serving(_ping(ping, invoker, health)))
         stack.callback(patience.begin)
         health.begin()
         log.info(
@@ -129,9 +129,9 @@ def _pool(
     )
 
 
-async def _ping(ping: Callable[..., Awaitable[None]], invoker: Invoker) -> None:
+async def _ping(ping: Callable[..., Awaitable[None]], invoker: Invoker, health: Health) -> None:
     while True:
-        await ping(is_taking=invoker.is_healthy)
+        await ping(is_taking=invoker.is_healthy and "engine" not in health.complaints)
         await asyncio.sleep(PING_S)
 
 

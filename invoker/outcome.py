@@ -26,6 +26,10 @@ INTERRUPTED: Final = (
 )
 
 
+LOST: Final = (
+    "The container engine stopped while this activation was running. It is not run a second time."
+)
+
 _INVALID_INIT: Final = "The action failed during initialization"
 _INVALID_RUN: Final = "The action did not produce a valid JSON or JSON Array response"
 
@@ -56,6 +60,8 @@ def of_init(reply: Reply, *, late: bool, timeout_ms: int) -> Response | None:
             return None
         case Answer(memory_exhausted=True) | Died(memory_exhausted=True):
             return failure(Status.DEVELOPER_ERROR, MEMORY_EXHAUSTED)
+        case Died(is_lost=True):
+            return failure(Status.WHISK_ERROR, LOST)
         case _ if late:
             text = timed_out_text(timeout_ms, during_init=True)
             return failure(Status.DEVELOPER_ERROR, text)
@@ -72,6 +78,8 @@ def of_run(reply: Reply, *, late: bool, timeout_ms: int) -> Response:
     match reply:
         case Answer(memory_exhausted=True) | Died(memory_exhausted=True):
             return failure(Status.DEVELOPER_ERROR, MEMORY_EXHAUSTED)
+        case Died(is_lost=True):
+            return failure(Status.WHISK_ERROR, LOST)
         case _ if late:
             text = timed_out_text(timeout_ms, during_init=False)
             return failure(Status.DEVELOPER_ERROR, text)

@@ -131,11 +131,13 @@ class Died:
     """The sandbox ended, or broke the protocol, before it answered.
 
     how: for the operator's log: `exit 1`, `signal 9`, `broken frame`.
+    is_lost: what held the sandbox went away under it; neither its code nor its caller is to blame.
     extra_ns: how long it took to find that out; nobody pays for that.
     """
 
     how: str
     memory_exhausted: bool = False
+    is_lost: bool = False
     extra_ns: int = field(default=0, compare=False)
 
 

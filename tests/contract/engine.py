@@ -16,15 +16,16 @@ def socket() -> Path:
     named = os.getenv("BRISK_DOCKER__SOCKET")
     if named:
         return Path(named)
-    return next((each for each in (_USUAL, ours) if _answers(each)), ours)
+    return next((each for each in (_USUAL, ours) if answers_at(each)), ours)
 
 
 def answers() -> bool:
     """Tell whether there is one."""
-    return _answers(socket())
+    return answers_at(socket())
 
 
-def _answers(path: Path) -> bool:
+def answers_at(path: Path) -> bool:
+    """Tell whether an engine listens at *path*."""
     with sockets.socket(sockets.AF_UNIX) as client:
         client.settimeout(2)
         try:

@@ -89,10 +89,12 @@ def running_cluster(
     invokers: int = 2,
     store: str | None = None,
     settings: Mapping[str, str] | None = None,
+    is_up: bool = True,
 ) -> Iterator[Cluster]:
     """Start everything but Kafka, which has to be there; stop it cleanly after.
 
     store: where CouchDB is spoken; None starts the double of it.
+    is_up: whether to wait until all invokers are; else what they stand on is still to come.
     """
     prefix = f"t{secrets.token_hex(4)}_"
     with ExitStack() as stack:
@@ -129,7 +131,7 @@ def running_cluster(
             member.start()
             members.append(member)
         cluster = Cluster(tuple(members[:controllers]), tuple(members[controllers:]))
-        for controller in cluster.controllers:
+        for controller in cluster.controllers if is_up else ():
             up = partial(_has_all_up, controller.url, invokers)
             wait_until(up, cluster.logs)
         yield cluster

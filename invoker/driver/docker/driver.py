@@ -22,11 +22,18 @@ from common.settings import DockerSettings, SandboxSettings
 from invoker.driver.channel import Channel
 from invoker.driver.docker import faults, flags, report, syscall_profile
 from invoker.driver.docker.attach import Attachment
-from invoker.driver.docker.engine import Engine, EngineFailed, EngineRefused, NoSuchImage
+from invoker.driver.docker.engine import (
+    Engine,
+    EngineFailed,
+    EngineRefused,
+    EngineUnreachable,
+    NoSuchImage,
+)
 from invoker.driver.docker.flags import Image
 from invoker.driver.docker.images import Library
 from invoker.driver.docker.landing import Landing
 from invoker.driver.docker.own_images import OwnImages
+from invoker.driver.docker.presence import Presence
 from invoker.driver.docker.sandbox import DockerSandbox
 from invoker.driver.docker.voices import FramesVoice, HttpVoice
 from invoker.driver.http_channel import HttpChannel
@@ -36,6 +43,10 @@ _log: Final = logger(__name__)
 
 START_S: Final = 20.0
 """How long a runtime may take to connect and say that it is up, in a container that was started."""
+START_TRIES: Final = 3
+"""How often a start is begun that outages of the engine break off."""
+CHECK_S: Final = 1.5
+"""An engine that is alive answers in milliseconds."""
 STARTS_PER_CORE: Final = 2
 _THREADS: Final = 4
 _FOLDER: Final = "containers"
@@ -78,6 +89,8 @@ class DockerDriver:
         self._landings: dict[DockerSandbox, Landing] = {}
         self._sandboxes: set[DockerSandbox] = set()
         self._begun: set[asyncio.Task[Any]] = set()
+        self._presence = Presence(settings.away_s, self._sweep)
+        self._finding: asyncio.Task[None] | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -105,12 +118,27 @@ class DockerDriver:
         )
 
     async def check(self) -> None:
-        """Return when the engine answers now. Raises `EngineFailed`."""
-        await self._engine.check()
+        """Return when the engine serves now. Raises `EngineFailed`.
+
+        To be called now and then: what is known of the engine comes from here.
+        """
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._engine.check()
+        except TimeoutError as error:
+            self._presence.lost("the engine does not answer in time")
+            raise EngineUnreachable("the engine does not answer in time") from error
+        except EngineFailed as error:
+            self._presence.lost(str(error))
+            raise
+        if self._presence.is_away:
+            if self._finding is None or self._finding.done():
+                self._finding = self._begin(self._presence.found())
+            raise EngineFailed("it is back, and what it left is being removed")
 
     async def reconcile(self) -> list[str]:
         """Remove the containers that a crashed predecessor left, and their folders."""
-        removed = await self._library.remove_containers(self._house.owner)
+        removed = await self._library.remove_containers(self._house.owner, keep=())
         await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: shutil.rmtree(self._folder, ignore_errors=True)
         )
@@ -118,6 +146,10 @@ class DockerDriver:
 
     async def prepare(self, image: OwnImage) -> None:
         """Have *image* in the engine. Raises `ImageNotPulled`, `CannotStart`."""
+        try:
+            await self._presence.wait()
+        except EngineFailed as error:
+            raise CannotStart from error
         await self._own_images.prepare(image)
 
     async def create(self, spec: SandboxSpec) -> DockerSandbox:
@@ -129,7 +161,7 @@ class DockerDriver:
             if not image.speaks_frames and os.geteuid() != 0:
                 raise EngineFailed("only root can reach the server of a container")
             async with self._starts:
-                return await self._started(spec, image)
+                return await self._started_in_spite_of_outages(spec, image)
         except EngineRefused as error:
             if spec.image and (fault := faults.of_start(spec.image.reference, error.message)):
                 raise fault from error
@@ -171,6 +203,28 @@ class DockerDriver:
 
     # Making one container.
 
+    async def _started_in_spite_of_outages(self, spec: SandboxSpec, image: Image) -> DockerSandbox:
+        """Try anew what an outage of the engine broke off: no code of a user has been near it."""
+        for _ in range(START_TRIES - 1):
+            await self._presence.wait()
+            outages = self._presence.outages
+            try:
+                return await self._started(spec, image)
+            except (EngineFailed, CannotStart, OSError) as error:
+                if isinstance(error, EngineUnreachable):
+                    self._presence.lost(str(error))
+                if self._presence.outages == outages:
+                    raise
+                _log.warning("start_broken_off", container=spec.container_id, why=str(error))
+        await self._presence.wait()
+        return await self._started(spec, image)
+
+    async def _sweep(self) -> None:
+        """Remove the containers that nobody here knows: those given up while it was away."""
+        known = {flags.name_of(self._house.owner, each.container_id) for each in self._sandboxes}
+        for name in await self._library.remove_containers(self._house.owner, keep=known):
+            _log.warning("container_of_an_outage_removed", name=name)
+
     async def _started(self, spec: SandboxSpec, image: Image) -> DockerSandbox:
         """Make and start the container; the engine can't be interrupted in it."""
         making: asyncio.Task[DockerSandbox] = self._begin(self._make(spec, image))
@@ -208,6 +262,7 @@ class DockerDriver:
             self._engine,
             self._threads,
             self._clean_up,
+            self._presence,
             has_server=landing is None,
         )
         self._sandboxes.add(sandbox)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +71,9 @@ class Library:
         """
         return await self._run(lambda client: _shown(client, reference))
 
-    async def remove_containers(self, owner: str) -> list[str]:
-        """Remove every container labelled with *owner*; return their names."""
-        return await self._run(lambda client: _remove_all(client, owner))
+    async def remove_containers(self, owner: str, keep: Collection[str]) -> list[str]:
+        """Remove every container labelled with *owner* but those to *keep*; return their names."""
+        return await self._run(lambda client: _remove_all(client, owner, keep))
 
     def close(self) -> None:
         """Let go of the threads. Idempotent."""
@@ -137,12 +137,14 @@ def _shown(client: docker.DockerClient, reference: Reference) -> str:
     return "" if header is None else header.decode()
 
 
-def _remove_all(client: docker.DockerClient, owner: str) -> list[str]:
+def _remove_all(client: docker.DockerClient, owner: str, keep: Collection[str]) -> list[str]:
     label = f"{flags.OWNER_LABEL}={owner}"
     removed = []
     for container in client.containers.list(
         all=True, ignore_removed=True, filters={"label": label}
     ):
+        if container.name in keep:
+            continue
         with contextlib.suppress(docker.errors.NotFound):  # gone meanwhile
             container.remove(force=True, v=True)
             removed.append(str(container.name))

@@ -13,8 +13,9 @@ from typing import Final, Protocol, TypeVar
 from common.ids import ContainerId
 from common.log import logger
 from invoker.driver.docker import dialing
-from invoker.driver.docker.engine import Engine, EngineFailed
+from invoker.driver.docker.engine import Engine, EngineFailed, EngineUnreachable
 from invoker.driver.docker.flags import HTTP_PORT
+from invoker.driver.docker.presence import Presence
 from invoker.driver.port import CannotStart, Died, Expired, LogSink, Operation, Reply
 from invoker.driver.process import cgroup
 
@@ -69,6 +70,7 @@ class DockerSandbox:
         engine: Engine,
         threads: ThreadPoolExecutor,
         clean_up: Callable[["DockerSandbox"], None],
+        presence: Presence,
         *,
         has_server: bool,
     ) -> None:
@@ -83,6 +85,9 @@ class DockerSandbox:
         self._engine = engine
         self._threads = threads
         self._clean_up = clean_up
+        self._presence = presence
+        self._outages = presence.outages
+        self._began_in_outage = False
         self._voice: Voice | None = None
         self._group: cgroup.Group | None = None
         self._removing = asyncio.Lock()
@@ -133,6 +138,7 @@ class DockerSandbox:
     ) -> Reply:
         """Send the body of `/init` or `/run`; see the port."""
         assert self._voice is not None
+        self._outages, self._began_in_outage = self._presence.outages, self._presence.is_away
         reply = await self._voice.call(
             operation,
             payload,
@@ -191,7 +197,8 @@ class DockerSandbox:
                 await self._engine.remove(self._container)
                 self._is_gone = True
         except (EngineFailed, TimeoutError) as error:
-            # The next start finds it by its label.
+            await self._in_group(_kill)  # it must not go on until the engine is back
+            # The next start, or the end of an outage, finds it by its label.
             _log.warning("container_not_removed", container=self._container_id, why=str(error))
         self._clean_up(self)
 
@@ -199,6 +206,8 @@ class DockerSandbox:
         """Add to *how* it stopped talking what the engine and the kernel tell."""
         if self._is_ending:
             return Died(how)
+        # An engine that comes back ends what runs, or leaves it be; it does not say which it did.
+        is_lost = self._began_in_outage or self._presence.outages != self._outages
         exhausted = await self._in_group(cgroup.Group.has_killed_for_memory)
         # A broken frame says it all, and its process may go on for ever.
         if "frame" in how:
@@ -209,8 +218,9 @@ class DockerSandbox:
                 how = f"signal {code - _SIGNALLED}" if code > _SIGNALLED else f"exit {code}"
             exhausted = exhausted or await self._was_killed_for_memory(how)
         except EngineFailed as error:
+            is_lost = is_lost or isinstance(error, EngineUnreachable)
             _log.warning("death_not_explained", container=self._container_id, why=str(error))
-        return Died(how, memory_exhausted=exhausted)
+        return Died(how, memory_exhausted=exhausted, is_lost=is_lost and not exhausted)
 
     async def _was_killed_for_memory(self, how: str) -> bool:
         until_s = time.monotonic() + (OOM_NEWS_S if how == _KILLED else 0)
@@ -236,6 +246,11 @@ class DockerSandbox:
 
 def _freeze(group: cgroup.Group) -> bool:
     group.freeze()
+    return True
+
+
+def _kill(group: cgroup.Group) -> bool:
+    cgroup.kill_members(group.folders["memory"])
     return True
 
 

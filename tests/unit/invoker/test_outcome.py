@@ -111,3 +111,15 @@ def test_an_invoker_is_not_blamed_for_what_others_failed_to_do(
     status: Status, text: str, is_at_fault: bool
 ) -> None:
     assert outcome.is_at_fault(outcome.failure(status, text)) is is_at_fault
+
+
+def test_what_is_lost_with_its_engine_is_nobodys_mistake_and_costs_nothing() -> None:
+    lost = Died("signal 9", is_lost=True)
+    for response in (
+        outcome.of_init(lost, late=False, timeout_ms=1000),
+        outcome.of_run(lost, late=True, timeout_ms=1000),
+    ):
+        assert response is not None
+        assert response.status is Status.WHISK_ERROR
+        assert decode(response.result) == {"error": outcome.LOST}
+        assert not outcome.keeps_sandbox(response)

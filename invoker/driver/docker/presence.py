@@ -1,0 +1,74 @@
+"""Whether the engine is there: asked every second, and known by all who need it.
+
+An engine that goes away for a moment, to be restarted or updated, should cost no activation that
+has not begun. So who makes a container waits for it to come back, but not for longer than an outage
+may last: after that everybody is told at once. What ended while it was away did so by no fault of
+its own. The engine counts as back when what it left has been cleaned up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from common.log import logger
+from invoker.driver.docker.engine import EngineUnreachable
+
+REMEDY: Final = (
+    "start the engine, or name its socket in BRISK_DOCKER__SOCKET; nothing else has to be done"
+)
+
+_log: Final = logger(__name__)
+
+
+class Presence:
+    """What is known of one engine. Belongs to one event loop."""
+
+    def __init__(self, patience_s: float, clean_up: Callable[[], Awaitable[object]]) -> None:
+        """Begin with an engine that is there.
+
+        patience_s: how long an outage may last before nobody waits for its end.
+        clean_up: removes what the engine has and nobody knows.
+        """
+        self._patience_s = patience_s
+        self._clean_up = clean_up
+        self._away_since_s: float | None = None
+        self._is_there = asyncio.Event()
+        self._is_there.set()
+        self.outages = 0
+        """How often it went away."""
+
+    def __repr__(self) -> str:
+        return f"<Presence {'away' if self.is_away else 'there'} outages={self.outages}>"
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it does not answer, or has just come back."""
+        return not self._is_there.is_set()
+
+    def lost(self, why: str) -> None:
+        """Note that it did not answer."""
+        if not self.is_away:
+            self._is_there.clear()
+            self._away_since_s = asyncio.get_running_loop().time()
+            self.outages += 1
+            _log.error("engine_is_away", why=why, remedy=REMEDY)
+
+    async def found(self) -> None:
+        """Note that it answered; after an outage, clean up first. Raises `EngineFailed`."""
+        if self.is_away:
+            await self._clean_up()
+            self._is_there.set()
+            self._away_since_s = None
+            _log.warning("engine_is_back")
+
+    async def wait(self) -> None:
+        """Return when it is there. Raises `EngineUnreachable` if its outage lasts too long."""
+        if not self.is_away or self._away_since_s is None:
+            return
+        left_s = self._away_since_s + self._patience_s - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(left_s):
+                await self._is_there.wait()
+        except TimeoutError as error:
+            why = f"the engine has been away for more than {self._patience_s:g} s"
+            raise EngineUnreachable(why) from error

@@ -1,0 +1,69 @@
+"""An outage of the engine: who waits, for how long, and when it is over."""
+
+import asyncio
+
+import pytest
+
+from invoker.driver.docker.engine import EngineFailed, EngineUnreachable
+from invoker.driver.docker.presence import Presence
+
+pytestmark = pytest.mark.looptime
+
+
+class Cleaning:
+    """Counts, and fails while it is told to."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.fails = False
+
+    async def __call__(self) -> None:
+        if self.fails:
+            raise EngineFailed("not yet")
+        self.done += 1
+
+
+async def test_nobody_waits_for_an_engine_that_is_there(looptime: object) -> None:
+    cleaning = Cleaning()
+    presence = Presence(30, cleaning)
+    await presence.found()
+    await presence.wait()
+    assert (looptime, cleaning.done, presence.outages) == (0, 0, 0)
+
+
+async def test_who_waits_goes_on_when_it_is_back_and_cleaned_up(looptime: object) -> None:
+    cleaning = Cleaning()
+    presence = Presence(30, cleaning)
+    presence.lost("gone")
+    presence.lost("still gone")
+    waiting = asyncio.ensure_future(presence.wait())
+    await asyncio.sleep(20)
+    cleaning.fails = True
+    with pytest.raises(EngineFailed):
+        await presence.found()
+    assert presence.is_away and not waiting.done()
+    cleaning.fails = False
+    await presence.found()
+    await waiting
+    assert (looptime, cleaning.done, presence.outages) == (20, 1, 1)
+
+
+async def test_an_outage_is_waited_for_as_long_as_it_may_last_and_then_not_at_all(
+    looptime: object,
+) -> None:
+    presence = Presence(30, Cleaning())
+    presence.lost("gone")
+    await asyncio.sleep(10)
+    with pytest.raises(EngineUnreachable, match="more than 30 s"):
+        await presence.wait()
+    assert looptime == 30
+    with pytest.raises(EngineUnreachable):
+        await presence.wait()
+    assert looptime == 30
+    await presence.found()
+    presence.lost("again")
+    waiting = asyncio.ensure_future(presence.wait())
+    await asyncio.sleep(29)
+    assert not waiting.done(), "a new outage has its own time"
+    await presence.found()
+    await waiting
