@@ -196,6 +196,7 @@ async def running(
         checks: dict[Dependency, Check] = {
             "store": stores.check, "spool": stores.check_spool, "invokers": check_invoker,
         }  # fmt: skip
+        stack.enter_context(health.shown())
         await stack.enter_async_context(health.watched(checks))
         health.begin()
         stack.enter_context(_shown(pool.books, stores, journal, bus))

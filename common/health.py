@@ -7,8 +7,8 @@ that are not well, or sends nobody to them, should leave it alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -121,24 +121,29 @@ class Health:
             },
         }
 
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Have the gauges show what is degraded, while inside."""
+        with metrics.shown(
+            {metrics.DEGRADED[name]: partial(self._is_degraded, name) for name in self._conditions}
+        ):
+            yield
+
     @asynccontextmanager
     async def watched(self, checks: Mapping[Dependency, Check]) -> AsyncIterator[None]:
         """Ask all dependencies of *checks* now, and again and again while inside."""
         async with asyncio.TaskGroup() as first:
             for name, check in checks.items():
                 first.create_task(self._ask(name, check))
-        with metrics.shown(
-            {metrics.DEGRADED[name]: partial(self._is_degraded, name) for name in self._conditions}
-        ):
-            async with asyncio.TaskGroup() as tasks:
-                watching = [
-                    tasks.create_task(self._follow(name, check)) for name, check in checks.items()
-                ]
-                try:
-                    yield
-                finally:
-                    for task in watching:
-                        task.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            watching = [
+                tasks.create_task(self._follow(name, check)) for name, check in checks.items()
+            ]
+            try:
+                yield
+            finally:
+                for task in watching:
+                    task.cancel()
 
     async def _follow(self, name: Dependency, check: Check) -> None:
         while True:

@@ -66,6 +66,7 @@ async def serve(stop: asyncio.Event) -> None:
     health = Health(clock, "couchdb", "kafka", "spool", *engine)
     async with AsyncExitStack() as stack:
         stack.enter_context(logging.set_up(settings.log_level, sys.stderr.buffer, clock))
+        stack.enter_context(health.shown())
         folder = stack.enter_context(data_folder.opened(settings.data))
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
         await stack.enter_async_context(vitals.served(listener.dup(), health))

@@ -23,6 +23,8 @@ from controller.balance.placement import place, preferred
 from controller.balance.port import NoCapacity
 
 ORDERS_KEPT: Final = 4096
+FORGOTTEN_S: Final = 3600.0
+"""After so much silence an invoker is not missed any more: it was taken away."""
 
 log = logger(__name__)
 
@@ -103,6 +105,9 @@ class Sharding:
         now_s = self._clock.elapsed_s()
         for invoker, known in list(self._invokers.items()):
             self._know(invoker, health.waited(known, now_s=now_s))
+            if now_s - known.heard_s > FORGOTTEN_S:
+                log.info("invoker_is_forgotten", invoker=invoker)
+                del self._invokers[invoker]
 
     def _placed(self, message: ActivationMessage) -> InvokerId:
         key = f"{message.namespace}/{message.action.doc_id}"

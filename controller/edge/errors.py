@@ -79,6 +79,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     store.Conflict: Answer(409, "Concurrent modification to resource detected."),
     store.Corrupted: Answer(500, "Resource is corrupted and cannot be read."),
     store.StoreUnavailable: Answer(503, UNAVAILABLE),
+    store.Denied: Answer(503, UNAVAILABLE),
     BusUnavailable: Answer(503, UNAVAILABLE),
     NoCapacity: Answer(503, UNAVAILABLE),
 }

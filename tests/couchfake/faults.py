@@ -14,6 +14,7 @@ class Fault:
 
     kind: Kind
     method: str = "POST"
+    """`ANY` is any."""
     path: str = "_bulk_docs"
     """A regular expression that is found in the path."""
     times: int = 1

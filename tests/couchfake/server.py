@@ -108,7 +108,13 @@ class CouchFake:
         elif request.method == "DELETE":
             self.script.faults.clear()
         faults = [vars(fault) for fault in self.script.faults]
-        return _json({"faults": faults, "unindexed": self.script.unindexed})
+        return _json(
+            {
+                "faults": faults,
+                "unindexed": self.script.unindexed,
+                "requests": self.script.requests,
+            }
+        )
 
     def _authenticate(self, request: web.Request) -> None:
         if self._auth is None:
@@ -272,6 +278,13 @@ class CouchFake:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         heartbeat_s = int(request.query.get("heartbeat", "60000")) / 1000
+        with contextlib.suppress(ConnectionResetError):  # who listened has left
+            await self._feed(response, db, since, heartbeat_s)
+        return response
+
+    async def _feed(
+        self, response: web.StreamResponse, db: Database, since: int, heartbeat_s: float
+    ) -> None:
         while not (db.dropped or self._stopping.is_set()):
             rows, since = _since(db, since), db.seq
             for row in rows:
@@ -280,7 +293,6 @@ class CouchFake:
                 await response.write(b"\n")
         last = json.dumps({"last_seq": _seq(since), "pending": 0}).encode()
         await response.write(last + b"\n")
-        return response
 
     async def _more(self, db: Database, since: int, wait_s: float) -> bool:
         """Wait for a change behind *since*; False when there was none in time."""

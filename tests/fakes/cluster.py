@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.api import Api
+from tests.fakes.couchdb import CouchProcess, couch_process
 from tests.fakes.embedded import GUEST_AUTH, ROOT
 
 READY_S = 30.0
@@ -46,17 +47,31 @@ class Member:
             self.process.kill()
             self.process.wait()
 
-    def stop(self) -> None:
+    def stop(self, within_s: float = STOP_S) -> None:
         """End it as an operator would; it must end well."""
         assert self.process
         self.process.terminate()
-        assert self.process.wait(STOP_S) == 0, self.log.read_text()[-2000:]
+        assert self.process.wait(within_s) == 0, self.log.read_text()[-2000:]
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/healthz` says; nothing while nobody answers."""
+        return dict(get(f"{self.url}/healthz") or {})
+
+    def why(self, dependency: str) -> str | None:
+        """Return why a dependency does not serve it; None while it does, or nobody answers."""
+        known = self.health().get("dependencies", {}).get(dependency, {})
+        return str(known["why"]) if known.get("why") else None
+
+    def metric(self, series: str) -> float:
+        """Return the value of *series*, such as `brisk_store_pending_records`."""
+        return Api(self.url, GUEST_AUTH).metric(series)
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A cluster that answers at *url*."""
 
+    couch: CouchProcess | None
     controllers: tuple[Member, ...]
     invokers: tuple[Member, ...]
 
@@ -71,9 +86,20 @@ class Cluster:
         return self.controller.url
 
     @property
+    def store(self) -> CouchProcess:
+        """The double of its database."""
+        assert self.couch, "it has one of its own"
+        return self.couch
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All processes of ours."""
+        return (*self.controllers, *self.invokers)
+
+    @property
     def logs(self) -> list[Path]:
         """What its processes say."""
-        return [member.log for member in (*self.controllers, *self.invokers)]
+        return [member.log for member in self.members]
 
     @property
     def api(self) -> Api:
@@ -98,8 +124,9 @@ def running_cluster(
     """
     prefix = f"t{secrets.token_hex(4)}_"
     with ExitStack() as stack:
+        couch = None if store else stack.enter_context(couch_process())
         shared = {
-            "BRISK_COUCHDB__URL": store or stack.enter_context(_double()),
+            "BRISK_COUCHDB__URL": store or (couch.url if couch else ""),
             "BRISK_COUCHDB__PREFIX": prefix,
             "BRISK_KAFKA__TOPIC_PREFIX": prefix,
             "BRISK_CONTROLLER__COUNT": str(controllers),
@@ -109,34 +136,49 @@ def running_cluster(
         }
         secret = secrets.token_hex(32)
         members: list[Member] = []
-        for name, part, number in [
-            *((f"controller{number}", "controller", number) for number in range(controllers)),
-            *((f"invoker{number}", "invoker", number) for number in range(invokers)),
+        for part, number in [
+            *(("controller", number) for number in range(controllers)),
+            *(("invoker", number) for number in range(invokers)),
         ]:
-            url, port = _free()
             if part == "controller":
-                _give_secret(folder / name, secret)
-            own = {
-                "BRISK_DATA": str(folder / name),
-                "BRISK_HTTP__PORT": port,
-                f"BRISK_{part.upper()}__ID": str(number),
-            }
-            member = Member(
-                [sys.executable, "-m", part],
-                _environment(shared | own),
-                url,
-                folder / f"{name}.log",
-            )
+                _give_secret(folder / f"{part}{number}", secret)
+            member = a_member(folder, part, number, shared)
             stack.callback(member.kill)
             member.start()
             members.append(member)
-        cluster = Cluster(tuple(members[:controllers]), tuple(members[controllers:]))
+        cluster = Cluster(couch, tuple(members[:controllers]), tuple(members[controllers:]))
         for controller in cluster.controllers if is_up else ():
             up = partial(_has_all_up, controller.url, invokers)
             wait_until(up, cluster.logs)
         yield cluster
         for member in reversed(members):
             member.stop()
+
+
+def a_member(
+    folder: Path,
+    part: str,
+    number: int,
+    settings: Mapping[str, str],
+    *,
+    prefix: Sequence[str] = (),
+) -> Member:
+    """Return a process that has not been started, with its data and log below *folder*.
+
+    part: `controller` or `invoker`. prefix: a command that becomes the process.
+    """
+    url, port = free_port()
+    own = {
+        "BRISK_DATA": str(folder / f"{part}{number}"),
+        "BRISK_HTTP__PORT": port,
+        f"BRISK_{part.upper()}__ID": str(number),
+    }
+    return Member(
+        [*prefix, sys.executable, "-m", part],
+        _environment({**settings, **own}),
+        url,
+        folder / f"{part}{number}.log",
+    )
 
 
 def health(cluster: Cluster) -> list[str]:
@@ -176,20 +218,6 @@ def get(url: str) -> Any:
         return None
 
 
-@contextmanager
-def _double() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.couchfake", "--port", "0"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout
-        with process.stdout:
-            yield process.stdout.readline().strip()
-    finally:
-        _end(process)
-
-
 def _give_secret(folder: Path, secret: str) -> None:
     """Let all controllers have one secret: they read keys that another has encrypted."""
     folder.mkdir(mode=0o700)
@@ -197,7 +225,8 @@ def _give_secret(folder: Path, secret: str) -> None:
     (folder / "secret").chmod(0o600)
 
 
-def _free() -> tuple[str, str]:
+def free_port() -> tuple[str, str]:
+    """Return the URL and the number of a port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     return f"http://127.0.0.1:{port}", str(port)
@@ -206,9 +235,3 @@ def _free() -> tuple[str, str]:
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("BRISK_")}  # noqa: TID251
     return clean | dict(settings)
-
-
-def _end(process: "subprocess.Popen[Any]") -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait()

@@ -6,19 +6,18 @@ by itself when the disk does. A platform that cannot trust a file does not start
 
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from common.append_log import framed
 from tests.fakes.api import Answered, Api
-from tests.fakes.embedded import GUEST_AUTH, ROOT, running_platform, start, wait_ready
+from tests.fakes.disks import SmallDisk, small_disk
+from tests.fakes.embedded import GUEST_AUTH, running_platform, start, wait_ready
 from tests.fakes.traces import wait_until
 
 UNAVAILABLE = (
@@ -32,46 +31,10 @@ BUSY = 'brisk_pool_sandboxes{state="busy"}'
 PROMISED = "brisk_bus_journal_pending_messages"
 
 
-@dataclass(frozen=True, slots=True)
-class SmallDisk:
-    """A disk of 6 MB that only processes begun with *enter* see at *folder*."""
-
-    folder: Path
-    seen: Path
-    """The same folder, as this process sees it."""
-    enter: tuple[str, ...]
-
-    def fill(self) -> None:
-        with (self.seen / "ballast").open("ab", buffering=0) as ballast:
-            for size in (4096, 64, 1):
-                with pytest.raises(OSError, match="No space left"):
-                    while True:
-                        ballast.write(b"0" * size)
-
-    def make_room(self) -> None:
-        (self.seen / "ballast").unlink()
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    mount = f"mount -t tmpfs -o size=6m tmpfs {tmp_path} && echo mounted && exec cat"
-    holder = subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert holder.stdin and holder.stdout
-    try:
-        assert holder.stdout.readline() == b"mounted\n"
-        yield SmallDisk(
-            tmp_path,
-            Path(f"/proc/{holder.pid}/root{tmp_path}"),
-            ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", f"--wd={ROOT}", "--"),
-        )
-    finally:
-        holder.stdin.close()  # `cat` ends, and the disk with it
-        holder.stdout.close()
-        holder.wait(10)
+    with small_disk(tmp_path) as disk:
+        yield disk
 
 
 @contextmanager
@@ -90,6 +53,12 @@ def platform_on(disk: SmallDisk) -> Iterator[Api]:
 
 def is_unavailable(answer: Answered) -> bool:
     return answer.status == 503 and answer.body["error"] == UNAVAILABLE
+
+
+def why(api: Api, dependency: str) -> str:
+    answer = api.call("GET", "/healthz")
+    assert answer.status == 200, "a platform that is degraded serves"
+    return str(answer.body["dependencies"][dependency]["why"])
 
 
 def ids(api: Api) -> set[str]:
@@ -112,12 +81,14 @@ def test_a_full_disk_is_said_at_once_and_loses_nothing(disk: SmallDisk) -> None:
         assert time.monotonic() - began_s < 2.0
         assert all(map(is_unavailable, refused)), refused
         assert api.call("GET", "/invokers").body == {"invoker0/0": "unhealthy"}
+        wait_until(lambda: "No space left" in why(api, "spool"), "nobody is told why")
         assert api.call("GET", "actions/prints").status == 200
         assert ids(api) == {before.body["activationId"]}
 
         disk.make_room()
         wait_until(lambda: api.invoke("prints").status == 200, "it does not recover")
         wait_until(lambda: api.metric(PENDING) == 0, "records stay in the spool")
+        wait_until(lambda: why(api, "spool") == "", "nobody is told that it is over")
         # What was before, what waited for room, and the last one.
         assert len(ids(api)) == 3
         assert api.call("GET", "/api/brisk/v1/namespaces/_/usage").body["total"]["activations"] == 3

@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from common import metrics
 from common.bus.port import BusUnavailable
-from common.health import ANSWER_S, EVERY_S, Health
+from common.health import ANSWER_S, EVERY_S, Check, Health
+from common.metrics import Dependency
 from tests.fakes.clock import FakeClock
 
 BEGAN = "2026-11-18T11:06:40.000Z"
@@ -101,22 +102,25 @@ async def test_a_watch_sees_what_goes_and_what_comes_back(clock: FakeClock) -> N
     async def spool() -> None:
         return
 
-    async with health.watched({"kafka": kafka, "couchdb": couchdb, "spool": spool}):
-        health.begin()
-        assert health.state == "healthy"
-        fault = BusUnavailable("No broker.")
-        await asyncio.sleep(EVERY_S + ANSWER_S + 0.1)
-        assert health.complaints == {
-            "kafka": "No broker.",
-            "couchdb": "It did not answer within 2 s.",
-        }
-        assert _shown() == {"kafka": 1, "couchdb": 1, "spool": 0}
-        fault = ZeroDivisionError("oops")
-        await asyncio.sleep(EVERY_S + 0.1)
-        assert health.complaints["kafka"] == "It cannot be asked: ZeroDivisionError('oops')."
-        fault = None
-        await asyncio.sleep(EVERY_S + ANSWER_S + 0.1)
-        assert health.state == "healthy"
+    checks: dict[Dependency, Check] = {"kafka": kafka, "couchdb": couchdb, "spool": spool}
+    with health.shown():
+        assert _shown() == {"kafka": 1, "couchdb": 1, "spool": 1}, "nothing is known yet"
+        async with health.watched(checks):
+            health.begin()
+            assert health.state == "healthy"
+            fault = BusUnavailable("No broker.")
+            await asyncio.sleep(EVERY_S + ANSWER_S + 0.1)
+            assert health.complaints == {
+                "kafka": "No broker.",
+                "couchdb": "It did not answer within 2 s.",
+            }
+            assert _shown() == {"kafka": 1, "couchdb": 1, "spool": 0}
+            fault = ZeroDivisionError("oops")
+            await asyncio.sleep(EVERY_S + 0.1)
+            assert health.complaints["kafka"] == "It cannot be asked: ZeroDivisionError('oops')."
+            fault = None
+            await asyncio.sleep(EVERY_S + ANSWER_S + 0.1)
+            assert health.state == "healthy"
     assert _shown() == {"kafka": 0, "couchdb": 0, "spool": 0}
 
 

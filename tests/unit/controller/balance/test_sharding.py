@@ -101,6 +101,19 @@ async def test_an_invoker_at_fault_is_left_out_for_a_while_and_then_tried_again(
     await cluster.balancer.publish(a_message(an_action()), durable=False)
 
 
+async def test_who_was_taken_away_is_missed_for_an_hour() -> None:
+    cluster = Cluster()
+    cluster.clock.advance(s=3600)
+    cluster.balancer.heard(ping(TWO))
+    cluster.balancer.tick()
+    assert cluster.balancer.states == {ONE: Health.OFFLINE, TWO: Health.HEALTHY}
+    cluster.clock.advance(s=1)
+    cluster.balancer.tick()
+    assert cluster.balancer.states == {TWO: Health.HEALTHY}
+    cluster.balancer.heard(ping(ONE))
+    assert cluster.balancer.states[ONE] is Health.HEALTHY
+
+
 async def test_what_could_not_be_sent_is_not_booked() -> None:
     cluster = Cluster(capacity=1)
     for _ in range(2):
