@@ -30,6 +30,7 @@ from common.bus.kafka_reader import Received
 from common.bus.marks import Marks
 from common.bus.port import BusUnavailable, Handler, Message
 from common.clock import Clock
+from common.ids import ActivationId
 from common.log import logger
 from common.message import encoding, topics
 from common.message.activation import ActivationMessage
@@ -107,17 +108,19 @@ class KafkaBus:
         message in time, or the message is too large for it.
         """
         self._require_open()
-        record = Record(encoding.key(message).encode(), encoding.encode(message))
-        order = message.activation_id if isinstance(message, ActivationMessage) else None
+        record, order = _packed(message)
         parcel = await self._outbox.post(topic, record, order)
         # A large one may be refused for its size after all, and its sender knows another way.
         if durable or len(record.value) > LARGE_BYTES:
             await self._outbox.acknowledged(parcel)
 
     def try_send(self, topic: Topic, message: Message) -> bool:
-        """Send nothing: to take its place among what waits for the broker, `send` may wait."""
+        """Hand *message* over unless the broker would have to be asked first; else send nothing.
+
+        Raises `BusUnavailable`.
+        """
         self._require_open()
-        return False
+        return self._outbox.try_post(topic, *_packed(message))
 
     async def secure(self, message: ActivationMessage) -> None:
         """Return when every replica has a message that was sent without `durable`.
@@ -264,6 +267,12 @@ class KafkaBus:
 
     def _inboxes_of(self, kind: metrics.TopicClass) -> Iterator[Inbox]:
         return (inbox for topic, inbox in self._inboxes.items() if topic.startswith(kind))
+
+
+def _packed(message: Message) -> tuple[Record, ActivationId | None]:
+    """Return what the broker gets, and the activation that an order is for."""
+    order = message.activation_id if isinstance(message, ActivationMessage) else None
+    return Record(encoding.key(message).encode(), encoding.encode(message)), order
 
 
 def _member(folder: Path) -> str:

@@ -145,7 +145,22 @@ class Outbox:
             if self._is_full(lane):
                 capacity = self._settings.capacity
                 raise BusUnavailable(f"The topic {topic} is full: {capacity} messages wait.")
-        parcel = Parcel(topic, record, activation, asyncio.get_running_loop().create_future())
+        return self._put(lane, record, activation)
+
+    def try_post(self, topic: Topic, record: Record, activation: ActivationId | None) -> bool:
+        """Do what `post` does where nobody has to be asked; else nothing: False."""
+        size_bytes = len(record.value)
+        if size_bytes > LARGE_BYTES or self._bytes + size_bytes > self._settings.buffer_bytes:
+            return False
+        lane = self._lane(topic)
+        if self._is_full(lane):
+            return False
+        self._put(lane, record, activation)
+        return True
+
+    def _put(self, lane: _Lane, record: Record, activation: ActivationId | None) -> Parcel:
+        size_bytes = len(record.value)
+        parcel = Parcel(lane.topic, record, activation, asyncio.get_running_loop().create_future())
         if activation is not None:
             self._unacknowledged[activation] = parcel
         self._bytes += size_bytes

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from common.codec import encode
 from common.settings import PoolSettings
-from tests.bench import bus, containers, fork, processes
+from tests.bench import bus, cluster, containers, fork, processes
 from tests.bench.client import StandardClient, ThinClient
 from tests.bench.promises import HEADER, Measured, Promise
 from tests.fakes.embedded import (
@@ -181,6 +181,29 @@ def bus_of_a_cluster() -> list[Measured]:
     return lines
 
 
+def warm_through_kafka() -> list[Measured]:
+    """Compare a warm call through a cluster with what its way costs at least."""
+    if bus.absence():
+        return []
+    run = encode({"value": {"name": "World"}})
+    path = "/api/v1/namespaces/_/actions/warm?blocking=true&result=true"
+
+    def put(client: ThinClient) -> bytes:
+        put_action(client, "warm")
+        return client.request("POST", path, BODY)
+
+    with direct_runtime() as url, ThinClient(url) as runtime:
+        direct_call = runtime.request("POST", "/run", run)
+        times = cluster.measure(put, lambda: runtime.time_us(direct_call))
+    through, bare, direct = (statistics.median(each) for each in times)
+    figures = f"{through:.2f} ms ÷ ({bare:.2f} + {direct:.2f}) ms"
+    beside = f"{through:.2f} ms ÷ {cluster.OPENWHISK_MS} ms"
+    return [
+        Measured(Promise.CLUSTER, figures, through / (bare + direct)),
+        Measured(Promise.CLUSTER_MS, beside, through / cluster.OPENWHISK_MS),
+    ]
+
+
 def containers_started() -> list[Measured]:
     """Compare starts through the driver with the engine's own, where there is an engine."""
     if reason := containers.absence():
@@ -223,6 +246,7 @@ def main() -> int:
         lines += warm(platform)
         lines.append(cold(platform))
     lines += bus_of_a_cluster()
+    lines += warm_through_kafka()
     lines += containers_started()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, "
           f"{time.strftime('%Y-%m-%d', time.gmtime())}\n")  # fmt: skip

@@ -55,18 +55,19 @@ async def _measure(at_once: int, calls: int) -> tuple[list[float], list[float]]:
         asyncio.timeout(DEADLINE_S),
         kafka.corner() as settings,
         _bus(settings) as through_bus,
-        _bare(settings) as through_client,
+        bare_round_trips(settings) as through_client,
     ):
-        await _block(through_bus, at_once, calls)
-        await _block(through_client, at_once, calls)
+        await block(through_bus, at_once, calls)
+        await block(through_client, at_once, calls)
         for number in range(BLOCKS):
             sides = [(through_bus, ours), (through_client, bare)]
             for side, times in sides if number % 2 else reversed(sides):
-                times += await _block(side, at_once, calls)
+                times += await block(side, at_once, calls)
     return ours, bare
 
 
-async def _block(round_trip: RoundTrip, at_once: int, calls: int) -> list[float]:
+async def block(round_trip: RoundTrip, at_once: int, calls: int) -> list[float]:
+    """Return how many milliseconds each of *calls* took, *at_once* under way at a time."""
     times: list[float] = []
     numbers = iter(range(calls))
 
@@ -119,7 +120,8 @@ async def _bus(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
 
 
 @asynccontextmanager
-async def _bare(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
+async def bare_round_trips(settings: KafkaSettings) -> AsyncIterator[RoundTrip]:
+    """Yield a round trip over two topics that nothing of ours takes part in."""
     there, back = f"{settings.topic_prefix}bare-there", f"{settings.topic_prefix}bare-back"
     waiting: dict[bytes, asyncio.Future[None]] = {}
     loop = asyncio.get_running_loop()

@@ -195,6 +195,19 @@ async def test_a_topic_that_nobody_has_to_consume_does_not_fill(
     await post(outbox, 2, topic=topics.EVENTS)
 
 
+async def test_what_goes_at_once_goes_whole_and_what_has_to_ask_does_not_go(
+    outbox: Outbox, broker: ScriptedBroker
+) -> None:
+    assert outbox.try_post(TOPIC, Record(b"", b"1"), an_id(1))
+    assert outbox.parcel_of(an_id(1)) is not None
+    assert not outbox.try_post(TOPIC, Record(b"", bytes(20_000)), an_id(2))
+    await post(outbox, *range(3, 12))
+    assert not outbox.try_post(TOPIC, Record(b"", b"13"), an_id(13)), "it looks full"
+    assert outbox.in_flight == 10
+    await until(lambda: bool(broker.batches))
+    assert broker.batches[0][0] == b"1"
+
+
 async def test_what_is_too_large_is_refused_before_it_takes_a_place(outbox: Outbox) -> None:
     with pytest.raises(MessageTooLarge, match=r"65537 bytes.* takes 65536"):
         await outbox.post(TOPIC, Record(b"", bytes(65_537)), an_id(1))
