@@ -4,13 +4,19 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["reset_before", "reset_after", "half_bulk", "status", "delay", "row", "hang_after"]
+Kind = Literal[
+    "reset_before", "reset_in_body", "reset_after", "half_bulk", "status", "delay", "row",
+    "hang_after", "accepted",
+]  # fmt: skip
 LOCKED = "Account is temporarily locked due to multiple authentication failures"
 
 
 @dataclass
 class Fault:
-    """`row`: rows of a bulk whose id matches *reason* answer *error* and are not stored."""
+    """`row`: rows of a bulk whose id matches *reason* answer *error* and are not stored.
+
+    `accepted`: stored, and answered 202, as by a cluster that missed its quorum.
+    """
 
     kind: Kind
     method: str = "POST"

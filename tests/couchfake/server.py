@@ -63,6 +63,7 @@ class CouchFake:
         parts = [unquote(part) for part in request.rel_url.raw_path.split("/")[1:]]
         if parts == ["_fault"]:
             return await self._control(request)
+        assert "batch" not in request.query, "what is acknowledged by batch=ok is lost in a crash"
         fault = self.script.next(request.method, request.rel_url.raw_path)
         try:
             self._authenticate(request)
@@ -84,22 +85,32 @@ class CouchFake:
                 return await self._answer(request, parts)
             case "row":
                 return await self._answer(request, parts, fault=fault)
-            case "reset_after":
-                await self._answer(request, parts)
-            case "hang_after":
-                await self._answer(request, parts)
-                await self._pause(fault.seconds)
-            case "half_bulk":
-                await self._answer(request, parts, fault=fault)
-            case "reset_before":
-                await request.read()
+            case "accepted":
+                answer = await self._answer(request, parts)
+                answer.set_status(202)
+                return answer
+            case _:
+                await self._before_a_reset(request, parts, fault)
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
 
+    async def _before_a_reset(self, request: web.Request, parts: list[str], fault: Fault) -> None:
+        match fault.kind:
+            case "reset_in_body":
+                await request.content.read(1)
+            case "reset_before":
+                await request.read()
+            case "half_bulk":
+                await self._answer(request, parts, fault=fault)
+            case _:
+                await self._answer(request, parts)
+                await self._pause(fault.seconds)
+
     async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        if seconds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _control(self, request: web.Request) -> web.Response:
         if request.method == "POST":

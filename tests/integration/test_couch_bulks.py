@@ -41,12 +41,16 @@ async def exact(stores: CouchStores, number: int) -> None:
     ("fault", "stored_already"),
     [
         ({"kind": "reset_before"}, 0),
+        ({"kind": "reset_in_body"}, 0),
+        ({"kind": "accepted"}, 0),
         ({"kind": "reset_after"}, 100),
         ({"kind": "half_bulk"}, 50),
         ({"kind": "hang_after", "seconds": 3}, 100),
         ({"kind": "status", "status": 500, "error": "internal_server_error"}, 0),
         ({"kind": "status", "status": 503, "error": "all_workers_died"}, 0),
         ({"kind": "status", "status": 429, "error": "too_many_requests"}, 0),
+        ({"kind": "status", "status": 507, "error": "insufficient_storage"}, 0),
+        ({"kind": "status", "status": 500, "error": "badmatch", "reason": "{error,enospc}"}, 0),
     ],
     ids=lambda each: each["kind"] if isinstance(each, dict) else "",
 )

@@ -38,7 +38,7 @@ AWAY: list[dict[str, Any]] = [
     {"kind": "status", "status": 503, "error": "service_unavailable"},
     {"kind": "status", "status": 429, "error": "too_many_requests"},
 ]  # fmt: skip
-MAYBE_DONE = [*AWAY, {"kind": "reset_after"}]
+MAYBE_DONE = [*AWAY, {"kind": "reset_in_body"}, {"kind": "reset_after"}, {"kind": "accepted"}]
 
 
 def kind(fault: dict[str, Any]) -> str:
