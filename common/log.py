@@ -30,6 +30,7 @@ from common import metrics
 from common.clock import Clock, SystemClock
 from common.ids import TransId
 from common.log_buffer import LogBuffer
+from common.log_repeats import Repeats
 
 Logger: TypeAlias = FilteringBoundLogger
 Write: TypeAlias = Callable[[bytes, bool], None]
@@ -64,11 +65,12 @@ def set_up(level: str, stream: BinaryIO, clock: Clock) -> Iterator[None]:
     level: `debug`, `info`, `warning` or `error`: this and everything graver is written.
     stream: a buffered binary stream; stays open.
 
-    What Python's own `logging` is told by libraries, from warnings on, becomes lines too.
+    What Python's own `logging` is told by libraries, from warnings on, becomes lines too; the same
+    words once a second, with the number of those that were kept back.
     """
     buffer = LogBuffer(stream, dropped=metrics.LOG_LINES_DROPPED.inc)
     _configure(level, clock, lambda line, urgent: buffer.write(line, urgent=urgent))
-    libraries = _FromLibraries(logging.WARNING)
+    libraries = _FromLibraries(clock)
     logging.getLogger().addHandler(libraries)
     try:
         yield
@@ -98,10 +100,19 @@ class _Lines:
 class _FromLibraries(logging.Handler):
     """Makes an event of a record of Python's `logging`."""
 
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(logging.WARNING)
+        self._clock = clock
+        self._repeats = Repeats()
+
     def emit(self, record: logging.LogRecord) -> None:
+        unsaid = self._repeats.unsaid((record.name, str(record.msg)), self._clock.elapsed_s())
+        if unsaid is None:
+            return
         level = "error" if record.levelno >= logging.ERROR else "warning"
         report = getattr(logger(record.name), level)
-        report("library_says", text=record.getMessage(), exc_info=record.exc_info or False)
+        more = {"repeated": unsaid} if unsaid else {}
+        report("library_says", text=record.getMessage(), exc_info=record.exc_info or False, **more)
 
 
 def _configure(level: str, clock: Clock, write: Write) -> None:
