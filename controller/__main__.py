@@ -94,7 +94,7 @@ async def serve(stop: asyncio.Event) -> None:
             for listen in (completions.listen, hear):
                 await patiently(health, "kafka", listen, stop)
         await stack.enter_async_context(serving(completions.serve()))
-        await stack.enter_async_context(serving(_tick(balancer)))
+        await stack.enter_async_context(serving(_tick(balancer, inflight)))
         await stack.enter_async_context(serving(actions.follow(stores.changes)))
         await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))
         services = _services(settings, clock, ground, actions, subjects, balancer, inflight, health)
@@ -179,10 +179,11 @@ def _heard(balancer: Sharding, message: Message) -> None:
     balancer.heard(message)
 
 
-async def _tick(balancer: Sharding) -> None:
+async def _tick(balancer: Sharding, inflight: InFlight) -> None:
     while True:
         await asyncio.sleep(TICK_S)
-        balancer.tick()
+        for activation_id in balancer.tick():
+            inflight.let_go(activation_id)
 
 
 if __name__ == "__main__":

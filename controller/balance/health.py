@@ -84,9 +84,14 @@ def ended(invoker: Invoker, outcome: Ended) -> Invoker:
     return replace(invoker, outcomes=outcomes, health=_judged(invoker.health, outcomes))
 
 
+def is_silent(invoker: Invoker, *, now_s: float) -> bool:
+    """Tell whether *invoker* is taken for dead: nothing is to be expected of it for now."""
+    return now_s - invoker.heard_s > SILENCE_S
+
+
 def waited(invoker: Invoker, *, now_s: float) -> Invoker:
     """Return *invoker* at *now_s*: its silence, and its probation."""
-    if invoker.health is not Health.OFFLINE and now_s - invoker.heard_s > SILENCE_S:
+    if invoker.health is not Health.OFFLINE and is_silent(invoker, now_s=now_s):
         return replace(invoker, health=Health.OFFLINE)
     if invoker.health not in _FAULTS:
         return replace(invoker, unwell_s=None)

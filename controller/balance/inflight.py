@@ -7,7 +7,7 @@ record. Source: OpenWhisk's `CommonLoadBalancer.scala`, forced completion.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from common.entity.activation import ActivationRecord
@@ -68,6 +68,13 @@ class InFlight:
         entry.on_end(record)
         return True
 
+    def let_go(self, activation_id: ActivationId) -> None:
+        """Tell who waits to look for the record later; the activation stays under way."""
+        entry = self._entries.get(activation_id)
+        if entry is not None and entry.on_end is not _nobody:
+            self._entries[activation_id] = replace(entry, on_end=_nobody)
+            entry.on_end(None)
+
     def forget(self, activation_id: ActivationId) -> None:
         """Take out an activation that was not sent after all; nobody is told."""
         self._removed(activation_id)
@@ -79,3 +86,7 @@ class InFlight:
             if not self._counts[entry.namespace]:
                 del self._counts[entry.namespace]
         return entry
+
+
+def _nobody(record: ActivationRecord | None) -> None:
+    """Tell nobody: who waited has been told."""

@@ -100,14 +100,18 @@ class Sharding:
         if invoker is not None and invoker in self._invokers:
             self._know(invoker, health.ended(self._invokers[invoker], outcome))
 
-    def tick(self) -> None:
-        """Look who has fallen silent."""
+    def tick(self) -> list[ActivationId]:
+        """Look who has fallen silent; return what they were sent and have not answered."""
         now_s = self._clock.elapsed_s()
+        silent = set[InvokerId]()
         for invoker, known in list(self._invokers.items()):
             self._know(invoker, health.waited(known, now_s=now_s))
+            if health.is_silent(known, now_s=now_s):
+                silent.add(invoker)
             if now_s - known.heard_s > FORGOTTEN_S:
                 log.info("invoker_is_forgotten", invoker=invoker)
                 del self._invokers[invoker]
+        return [each for each, (to, _) in self._sent.items() if to in silent] if silent else []
 
     def _placed(self, message: ActivationMessage) -> InvokerId:
         key = f"{message.namespace}/{message.action.doc_id}"

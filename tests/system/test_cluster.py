@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.balance.health import SILENCE_S
 from tests.fakes import kafka
 from tests.fakes.api import Api
-from tests.fakes.cluster import Cluster, get, health, health_at, running_cluster, wait_until
+from tests.fakes.cluster import Cluster, Member, get, health, health_at, running_cluster, wait_until
 from tests.fakes.embedded import GUEST_AUTH
 
 pytestmark = pytest.mark.kafka
@@ -130,3 +131,28 @@ def test_an_invoker_that_is_killed_loses_nothing_and_the_other_goes_on(cluster: 
     wait_until(lambda: usage(api)["activations"] == len(accepted) + len(later))
     whole = [api.call("GET", f"{OWN}/activations/{each}").body for each in accepted + later]
     assert usage(api)["billed_ms"] == sum(each["billed_ms"] for each in whole)
+
+
+def test_who_waits_for_an_invoker_that_died_is_told_soon(cluster: Cluster) -> None:
+    api = cluster.api
+    api.put_action(
+        "sleeps", "import time\ndef main(a):\n  time.sleep(50)", limits={"timeout": 60000}
+    )
+    with ThreadPoolExecutor(1) as caller:
+        called = caller.submit(api.invoke, "sleeps")
+        wait_until(lambda: len(busy(cluster)) == 1)
+        [killed] = busy(cluster)
+        killed.kill()
+        began_s = time.monotonic()
+        answered = called.result()
+    assert answered.status == 202, answered
+    assert time.monotonic() - began_s < SILENCE_S + 5
+    killed.start()
+    record = api.record(answered.body["activationId"])
+    assert record["response"]["status"] == "whisk internal error"
+
+
+def busy(cluster: Cluster) -> list[Member]:
+    """Return the invokers that run something."""
+    series = 'brisk_pool_sandboxes{state="busy"}'
+    return [each for each in cluster.invokers if Api(each.url, GUEST_AUTH).metric(series)]

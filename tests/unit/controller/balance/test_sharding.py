@@ -171,3 +171,22 @@ def test_the_kinds_that_are_offered_are_those_that_invokers_run() -> None:
     assert sorted(offered.info()) == ["nodejs", "python"]
     cluster.balancer.heard(replace(ping(TWO, is_taking=False), kinds=("nodejs:18",)))
     assert offered.resolve("nodejs:18"), "a restart refuses nobody"
+
+
+async def test_what_a_silent_invoker_was_sent_is_named_until_it_answers_or_speaks() -> None:
+    cluster, action = Cluster(), an_action()
+    sent = [a_message(action) for _ in range(4)]
+    for message in sent:
+        await cluster.balancer.publish(message, durable=False)
+    assert cluster.balancer.tick() == []
+
+    cluster.clock.advance(s=11)
+    cluster.balancer.heard(ping(ONE))
+    lost = cluster.balancer.tick()
+
+    assert len(lost) == 2
+    assert set(lost) < {each.activation_id for each in sent}
+    cluster.balancer.ended(lost[0], Ended.WELL)
+    assert cluster.balancer.tick() == lost[1:]
+    cluster.balancer.heard(ping(TWO))
+    assert cluster.balancer.tick() == []
