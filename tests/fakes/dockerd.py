@@ -1,7 +1,7 @@
 """A container engine of a test's own, which it may kill: its own socket, data and processes.
 
-It has no bridge, so that it leaves the network of this host to the engine that is there. Its one
-image comes from that engine.
+It has no bridge, and a network namespace of its own, because an engine without a bridge takes away
+the one that it finds: that of the engine which is there. Its one image comes from that engine.
 """
 
 import shutil
@@ -36,7 +36,8 @@ class Engine:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    "dockerd", f"--host=unix://{self.socket}", f"--pidfile={self.folder}/pid",
+                    "unshare", "--net", "dockerd",
+                    f"--host=unix://{self.socket}", f"--pidfile={self.folder}/pid",
                     f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
                     "--storage-driver=overlay2", "--bridge=none", "--iptables=false",
                     "--shutdown-timeout=5",
