@@ -10,12 +10,17 @@ Arguments that were too large for the bus are read where the message says they a
 Messages are taken by workers, each of which does one at a time: so nothing is taken that nobody has
 time for, and a call costs no task of its own.
 
+While a disk takes no record, or not that an activation begins, whoever has one waits with it, and
+nothing else is begun: what has not begun stays unsettled, so it is run once the disk is mended, or
+elsewhere if this invoker goes.
+
 A message that was being run when the process died, or when its time to stop was over, is not run
 again: its record says so.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -45,6 +50,7 @@ from invoker.driver.port import (
 from invoker.job import Job
 from invoker.logs.lines import LogLines
 from invoker.pool.pool import Pool
+from invoker.record import Execution
 
 MB: Final = 1 << 20
 STORE_PAUSE_S: Final = 1.0
@@ -91,14 +97,14 @@ class Invoker:
         self._idle: set[asyncio.Task[None]] = set()
         self._dismissed = asyncio.Event()
         self._is_draining = False
-        self._unrecorded = 0
-        self._can_record = asyncio.Event()
-        self._can_record.set()
+        self._held_up = 0
+        self._can_write = asyncio.Event()
+        self._can_write.set()
 
     @property
     def is_healthy(self) -> bool:
-        """Whether activations should be sent here: not while a record waits for the store."""
-        return self._can_record.is_set()
+        """Whether activations should be sent here: not while one waits for a disk."""
+        return self._can_write.is_set()
 
     async def serve(self, drain_s: Callable[[], float]) -> None:
         """Take messages until the bus is closed or this is cancelled; then finish what was begun.
@@ -148,8 +154,8 @@ class Invoker:
     async def _handle(self, delivery: Delivery) -> None:
         message = delivery.message
         assert isinstance(message, ActivationMessage), message
-        if not self._can_record.is_set():
-            await self._can_record.wait()
+        if not self._can_write.is_set():
+            await self._can_write.wait()
         try:
             ended = await self._record(delivery, message)
         except Exception:
@@ -172,18 +178,25 @@ class Invoker:
 
     async def _keep(self, ended: ActivationRecord, message: ActivationMessage) -> None:
         """Hand the record to the store; while it takes none, nothing is answered or begun."""
-        waits = False
-        try:
-            while not self._has_put(ended, message):
-                if not waits:
-                    waits = True
-                    self._unrecorded += 1
-                    self._can_record.clear()
+        if self._has_put(ended, message):
+            return
+        with self._holding_up():
+            while True:
                 await asyncio.sleep(STORE_PAUSE_S)
+                if self._has_put(ended, message):
+                    return
+
+    @contextmanager
+    def _holding_up(self) -> Iterator[None]:
+        """Have nothing begun while inside."""
+        self._held_up += 1
+        self._can_write.clear()
+        try:
+            yield
         finally:
-            self._unrecorded -= waits
-            if not self._unrecorded:
-                self._can_record.set()
+            self._held_up -= 1
+            if not self._held_up:
+                self._can_write.set()
 
     def _has_put(self, ended: ActivationRecord, message: ActivationMessage) -> bool:
         try:
@@ -218,12 +231,13 @@ class Invoker:
     async def _run(
         self, delivery: Delivery, message: ActivationMessage, action: Action
     ) -> ActivationRecord:
-        has_begun = False
+        held_up, has_begun = ExitStack(), False
 
         def begin() -> None:
             nonlocal has_begun
             delivery.start()
             has_begun = True
+            held_up.close()
 
         job = Job(
             message=message,
@@ -232,20 +246,39 @@ class Invoker:
             begin=begin,
         )
         try:
-            execution = await self._pool.run(job)
+            with held_up:
+                execution = await self._begun(job, held_up)
         except asyncio.CancelledError:
             if has_begun:
                 self._interrupted(delivery, message)
             raise
         except ImageUnusable as error:
             return self._unusable(message, action, error)
-        except (CannotStart, StoreError, BusUnavailable) as error:
+        except (CannotStart, StoreError) as error:
             log.error("action_not_run", action=message.action.doc_id, transid=message.transid,
                       why=str(error))  # fmt: skip
             lacks_code = isinstance(error, StoreError)
             text = outcome.ACTION_NOT_FETCHED if lacks_code else outcome.NO_RESOURCES
             return self._failed(message, Status.WHISK_ERROR, text, action)
         return record.of_execution(message, execution, action=action)
+
+    async def _begun(self, job: Job, held_up: ExitStack) -> Execution:
+        """Run *job* as soon as it can be noted that it begins; others wait until then, too.
+
+        held_up: closed by who begins.
+        """
+        is_held_up = False
+        while True:
+            try:
+                return await self._pool.run(job)
+            except BusUnavailable as error:
+                message = job.message
+                log.error("start_not_noted", activation=message.activation_id,
+                          transid=message.transid, why=str(error))  # fmt: skip
+                if not is_held_up:
+                    is_held_up = True
+                    held_up.enter_context(self._holding_up())
+                await asyncio.sleep(STORE_PAUSE_S)
 
     def _unusable(
         self, message: ActivationMessage, action: Action, error: ImageUnusable

@@ -130,9 +130,11 @@ class Pool:
         that the work begins.
         """
         assignment = await self._assigned(job)
-        usable = False
+        # If it does not begin, what was ready still is.
+        usable = assignment.was is life.State.READY
         try:
             job.begin()
+            usable = False
             sandbox = self._sandboxes[assignment.container]
             execution = await self._proxy.serve(sandbox, job, assignment.was)
             usable = outcome.keeps_sandbox(execution.response)

@@ -1,13 +1,16 @@
 """Activations to be run, with everything that does not matter filled in."""
 
+import asyncio
 import itertools
+from dataclasses import dataclass, field
 
-from common.entity.action import BLACKBOX, Action, Exec
+from common.entity.action import BLACKBOX, Action, BlobRef, Exec
 from common.entity.limits import Limits
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
 from common.message.activation import ActivationMessage
 from invoker.job import Job
+from tests.fakes.running_api import MemoryBlobs
 
 _numbers = itertools.count(1)
 
@@ -55,3 +58,32 @@ def a_job(
     return Job(
         message=a_message(action, payload=payload), action=action, code=code, begin=lambda: None
     )
+
+
+@dataclass
+class Actions:
+    """An action store with one action, or a failure instead."""
+
+    action: Action = field(default_factory=an_action)
+    newer: Action | None = None
+    """What the store has, where *action* is what was cached."""
+    failure: Exception | None = None
+    code_failure: Exception | None = None
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+
+    async def get(self, name: QualifiedName, *, rev: Rev | None = None) -> Action:
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+        if self.newer and rev not in (None, self.action.rev):
+            self.action, self.newer = self.newer, None
+        return self.action
+
+    async def code(self, action: Action) -> str | None:
+        await asyncio.sleep(0)
+        if self.code_failure:
+            raise self.code_failure
+        return action.exec.code
+
+    async def arguments(self, ref: BlobRef) -> bytes:
+        return await self.blobs.get(ref)

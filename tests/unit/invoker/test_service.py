@@ -3,6 +3,7 @@ settled; and what is cancelled stays, for the next one, or is recorded as broken
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,15 +12,14 @@ from typing import cast
 import pytest
 
 from common import metrics
-from common.bus.memory import MemoryBus
-from common.bus.port import Message
+from common.bus.memory import MemoryBus, MemoryDelivery
+from common.bus.port import BusUnavailable, Message
 from common.clock import SystemClock
 from common.codec import decode
-from common.entity.action import Action, BlobRef
+from common.entity.action import BlobRef
 from common.entity.activation import ActivationRecord, Status
-from common.entity.names import QualifiedName
-from common.ids import ControllerId, InvokerId, Rev
-from common.message import topics
+from common.ids import ControllerId, InvokerId
+from common.message import encoding, topics
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
 from common.store.actions import ActionStore
@@ -34,40 +34,10 @@ from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
 from invoker.service import Invoker
 from tests.fakes.drivers import FakeDriver
-from tests.fakes.jobs import a_message, an_action
-from tests.fakes.running_api import MemoryBlobs
+from tests.fakes.jobs import Actions, a_message, an_action
 from tests.fakes.turns import until
 
 INVOKER = InvokerId(0)
-
-
-@dataclass
-class Actions:
-    """An action store with one action, or a failure instead."""
-
-    action: Action = field(default_factory=an_action)
-    newer: Action | None = None
-    """What the store has, where *action* is what was cached."""
-    failure: Exception | None = None
-    code_failure: Exception | None = None
-    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
-
-    async def get(self, name: QualifiedName, *, rev: Rev | None = None) -> Action:
-        await asyncio.sleep(0)
-        if self.failure:
-            raise self.failure
-        if self.newer and rev not in (None, self.action.rev):
-            self.action, self.newer = self.newer, None
-        return self.action
-
-    async def code(self, action: Action) -> str | None:
-        await asyncio.sleep(0)
-        if self.code_failure:
-            raise self.code_failure
-        return action.exec.code
-
-    async def arguments(self, ref: BlobRef) -> bytes:
-        return await self.blobs.get(ref)
 
 
 @dataclass
@@ -82,6 +52,7 @@ class Platform:
     records: list[ActivationRecord] = field(default_factory=list)
     refusals: int = 0
     drain_s: float = 5.0
+    invoker: Invoker = field(init=False)
 
     def put(self, record: ActivationRecord) -> None:
         if self.refusals:
@@ -139,6 +110,7 @@ async def running(
             clock=clock,
             max_under_way=20,
         )
+        platform.invoker = invoker
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(invoker.serve(lambda: platform.drain_s))
             yield platform
@@ -349,3 +321,57 @@ async def test_what_was_cached_before_an_update_is_read_anew() -> None:
         assert (await platform.ran(a_message(newer))).version == "0.0.2"
         older = await platform.ran(a_message(an_action(rev="1")))
         assert older.version == "0.0.2", "the newest, for an order that is older"
+
+
+class FullDisk:
+    """Refuses to note that work begins, as often as it is told to."""
+
+    def __init__(self, refusals: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refusals = refusals
+        self.refused = 0
+        self.starts: list[str] = []
+        real = MemoryDelivery.start
+
+        def start(delivery: MemoryDelivery) -> None:
+            if self.refused < self.refusals:
+                self.refused += 1
+                raise BusUnavailable("The marks take no start: No space left on device.")
+            real(delivery)
+            self.starts.append(encoding.key(delivery.message))
+
+        monkeypatch.setattr(MemoryDelivery, "start", start)
+        monkeypatch.setattr(service_module, "STORE_PAUSE_S", 0.0)
+
+
+async def test_what_cannot_be_noted_to_begin_waits_and_runs_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = FullDisk(5, monkeypatch)
+    async with running() as platform:
+        messages = [a_message(platform.actions.action) for _ in range(8)]
+        for message in messages:
+            await platform.send(message)
+        await until(lambda: len(platform.records) == len(messages))
+
+    ids = sorted(message.activation_id for message in messages)
+    assert disk.refused == 5
+    assert sorted(disk.starts) == ids
+    assert sorted(record.activation_id for record in platform.records) == ids
+    assert {record.response.status for record in platform.records} == {Status.SUCCESS}
+    runs = [each for sandbox in platform.driver.sandboxes for each in sandbox.story]
+    assert runs.count("run") == len(messages)
+
+
+async def test_what_could_not_begin_when_the_platform_stops_is_left_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = FullDisk(math.inf, monkeypatch)
+    async with running() as platform:
+        platform.drain_s = 0.01
+        await platform.send(a_message(platform.actions.action))
+        await until(lambda: disk.refused > 2)
+        assert not platform.invoker.is_healthy, "work is sent elsewhere meanwhile"
+
+    assert platform.records == []
+    assert "unsettled=1" in repr(platform.bus)
+    assert not any("run" in sandbox.story for sandbox in platform.driver.sandboxes)
