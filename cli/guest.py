@@ -5,15 +5,13 @@ does not exist yet is written, so that nothing has to be configured. One that ex
 """
 
 import contextlib
-import os
 import re
 import secrets
 import string
 import uuid
-from pathlib import Path
 
 from cli import wskprops
-from common.data_folder import DataFolder
+from common.data_folder import DataFolder, write_private
 from common.errors import BriskError
 from common.ids import Namespace, Subject
 from common.store.port import Conflict
@@ -49,7 +47,7 @@ async def ensure(folder: DataFolder, subjects: SubjectStore, auth: str | None) -
         _check(kept)
         # Before the identity: a start that is cut off in between finds its key again.
         with folder.translated():
-            _write_private(folder.key_file, f"{kept}\n")
+            write_private(folder.key_file, f"{kept}\n")
     guest_uuid, _, key = kept.partition(":")
     if await subjects.identify(guest_uuid, key) is None:
         try:
@@ -85,13 +83,3 @@ def _check(auth: str) -> None:
 def _new_key() -> str:
     alphabet = string.ascii_letters + string.digits
     return f"{uuid.uuid4()}:{''.join(secrets.choice(alphabet) for _ in range(KEY_LENGTH))}"
-
-
-def _write_private(path: Path, text: str) -> None:
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

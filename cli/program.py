@@ -26,11 +26,14 @@ class Entry(NamedTuple):
     module: str
     attribute: str
     purpose: str
+    is_brisk: bool = False
+    """Whether it is not there as `wsk`."""
 
 
 COMMANDS: Final = {
     "action": Entry("cli.commands.action", "action", "create, update, invoke, list actions"),
     "activation": Entry("cli.commands.activation", "activation", "records, logs and results"),
+    "admin": Entry("cli.commands.admin", "admin", "backups and checks of the stores", True),
     "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
     "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),
@@ -53,13 +56,13 @@ class Root(Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted([*COMMANDS, "help"])
+        return sorted([*_entries(ctx), "help"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command *cmd_name*; None when there is none."""
         if cmd_name == "help":
             return _help
-        entry = COMMANDS.get(cmd_name)
+        entry = _entries(ctx).get(cmd_name)
         if entry is None:
             return None
         command = getattr(import_module(entry.module), entry.attribute)
@@ -68,13 +71,20 @@ class Root(Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each command is for, without importing it."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.purpose) for name, entry in COMMANDS.items()])
+            formatter.write_dl([(name, each.purpose) for name, each in _entries(ctx).items()])
 
     def refuse(self, ctx: click.Context, name: str) -> NoReturn:
         """End the program, for there is no command *name*."""
         text = f'unknown command "{name}" for "{ctx.info_name}"'
         lines = f"Error: {text}\nRun '{ctx.info_name} --help' for usage.\n{text}"
         raise Misspelt(lines, remedy=self.nearest(ctx, name))
+
+
+def _entries(ctx: click.Context) -> dict[str, Entry]:
+    """Return the commands that there are under the name that the program was called by."""
+    session = ctx.find_object(Session)
+    is_brisk = session is not None and session.is_brisk
+    return {name: entry for name, entry in COMMANDS.items() if is_brisk or not entry.is_brisk}
 
 
 def _show_help(session: Session, words: tuple[str, ...]) -> None:

@@ -103,7 +103,7 @@ class AppendLog:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._name = name
-        self.left_over: list[Segment] = _segments(folder, name)
+        self.left_over: list[Segment] = left_over(folder, name)
         """What an earlier run left, oldest first. The owner reads each, then discards it."""
         self._next = self.left_over[-1].number + 1 if self.left_over else 1
         self._open: tuple[Segment, ...] = ()
@@ -229,7 +229,8 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _segments(folder: Path, name: str) -> list[Segment]:
+def left_over(folder: Path, name: str) -> list[Segment]:
+    """Return the files of the log *name*, oldest first, also of one that is written to now."""
     found = [
         Segment(path, int(path.stem.removeprefix(f"{name}-")))
         for path in folder.glob(f"{name}-{'[0-9]' * 8}{_SUFFIX}")

@@ -66,7 +66,7 @@ def commands(origin: str) -> str:
     for name, entry in sorted(COMMANDS.items()):
         command = root.get_command(ctx, name)
         assert command, "the program has the commands that it lists"
-        lines += ["", f"## {name}", _sentence(entry.purpose)]
+        lines += ["", f"## {name}", _sentence(entry.purpose + _ONLY_BRISK * entry.is_brisk)]
         for each in _leaves(click.Context(command, parent=ctx, info_name=name)):
             lines += _command(each)
     return "\n".join(lines) + "\n"

@@ -100,15 +100,12 @@ class CouchStores:
         couchdb: CouchdbSettings,
         settings: StoreSettings,
         clock: Clock,
-        *,
-        is_restore: bool = False,
     ) -> "CouchStores":
         """Open the stores; *folder* is for the spool, and made if need be.
 
         Records that a crash left in the spool are there at once, for readers, too. A database that
         is away is no error: it is brought to today's layout before anything else is sent to it.
 
-        is_restore: also where a restore has not ended; for whoever does it.
         Raises `Corrupted`, `Denied`, `LayoutUnknown`, `RestoreUnfinished`; `StoreUnavailable` when
         the spool cannot be opened.
         """
@@ -119,8 +116,9 @@ class CouchStores:
         meta = CouchDocStore(layout.META, ahead, couchdb, clock)
 
         async def prepare() -> None:
-            restoring = None if is_restore else await schema.said(meta, schema.RESTORING)
-            schema.require_usable(await schema.said(meta, schema.SCHEMA), restoring)
+            schema.require_usable(
+                await schema.said(meta, schema.SCHEMA), await schema.said(meta, schema.RESTORING)
+            )
             await admin.prepare(plans)
             await schema.bring_up(meta, steps())
 

@@ -20,7 +20,7 @@ from common.store.couch_faults import pause_s
 from common.store.couch_http import CouchHttp
 from common.store.port import Conflict, Corrupted, Missing, StoreUnavailable
 
-_ATTACHMENT: Final = "code"
+ATTACHMENT: Final = "code"
 # Anything that is text would be packed by the server, at its cost.
 _CONTENT_TYPE: Final = "application/octet-stream"
 _PAGE: Final = 500
@@ -64,7 +64,7 @@ class CouchBlobStore:
 
     async def get(self, ref: BlobRef) -> bytes:
         """Return the bytes, their digest checked. Raises `Missing`, `Corrupted`."""
-        answer = await self._http.read("GET", self._database, _doc_id(ref.sha256), _ATTACHMENT)
+        answer = await self._http.read("GET", self._database, _doc_id(ref.sha256), ATTACHMENT)
         if sha256(answer.body).hexdigest() != ref.sha256:
             raise Corrupted(f"The code {ref.sha256} is not what was stored.")
         return answer.body
@@ -101,7 +101,7 @@ class CouchBlobStore:
         if there is None:
             answer = await self._http.write("PUT", self._database, doc_id, body=codec.encode(fresh))
             await self._attach(doc_id, answer.json()["rev"], data)
-        elif _ATTACHMENT in there.get("_attachments", {}):
+        elif ATTACHMENT in there.get("_attachments", {}):
             # With the stub of the attachment: a document that does not name it has lost it.
             renewed = fresh | {"_attachments": there["_attachments"]}
             await self._http.write(
@@ -113,7 +113,7 @@ class CouchBlobStore:
 
     async def _attach(self, doc_id: str, rev: str, data: bytes) -> None:
         await self._http.write(
-            "PUT", self._database, doc_id, _ATTACHMENT,
+            "PUT", self._database, doc_id, ATTACHMENT,
             query={"rev": rev}, body=data, content_type=_CONTENT_TYPE,
         )  # fmt: skip
 

@@ -83,7 +83,7 @@ class States:
             except DatabaseMissing:
                 rows = []
             found = ((layout.shard_of_id(row["id"]), row["doc"]) for row in rows)
-            self._known = {shard: _known(doc) for shard, doc in found if shard is not None}
+            self._known = {shard: known_of(doc) for shard, doc in found if shard is not None}
             self._missing.clear()
             self._fresh_until_s = asked_s + _FRESH_S
         return dict(self._known)
@@ -100,7 +100,7 @@ class States:
         """Return what `meta` says now. Raises `Missing`, `StoreUnavailable`, `Denied`."""
         doc_id = layout.shard_id(shard)
         try:
-            known = _known((await self._http.read("GET", self._meta, doc_id)).json())
+            known = known_of((await self._http.read("GET", self._meta, doc_id)).json())
         except Missing:
             self._known.pop(shard, None)
             raise Missing(f"There are no records of {shard.text}.") from None
@@ -118,7 +118,7 @@ class States:
             self._meta,
             layout.shard_id(shard),
             query={"rev": known.rev},
-            body=codec.encode(_body(wanted)),
+            body=codec.encode(body_of(wanted)),
         )
         self._known[shard] = moved = replace(wanted, rev=answer.json()["rev"])
         return moved
@@ -188,7 +188,7 @@ class States:
         known = Known(State.OPEN)
         try:
             answer = await self._http.write(
-                "PUT", self._meta, layout.shard_id(shard), body=codec.encode(_body(known))
+                "PUT", self._meta, layout.shard_id(shard), body=codec.encode(body_of(known))
             )
             self._known[shard] = replace(known, rev=answer.json()["rev"])
         except Conflict:
@@ -196,14 +196,16 @@ class States:
             await self.read(shard)
 
 
-def _body(known: Known) -> dict[str, Any]:
+def body_of(known: Known) -> dict[str, Any]:
+    """Return the document of `meta` that says what is known of a place."""
     body: dict[str, Any] = {"state": known.state}
     if known.state is not State.OPEN:
         body |= {"closed_ms": known.closed_ms, "runs": known.runs, **known.sums._asdict()}
     return body
 
 
-def _known(doc: Mapping[str, Any]) -> Known:
+def known_of(doc: Mapping[str, Any]) -> Known:
+    """Return what a document of `meta` says of its place. Raises `Corrupted`."""
     try:
         state = State(doc["state"])
         amounts = [int(doc.get(name, 0)) for name in Sums._fields]

@@ -43,6 +43,10 @@ class Sums(NamedTuple):
     billed_ms: int = 0
     mb_ms: int = 0
 
+    def plus(self, other: "Sums") -> "Sums":
+        """Return both together."""
+        return Sums(*(one + more for one, more in zip(self, other, strict=True)))
+
 
 NOTHING: Final = Sums()
 

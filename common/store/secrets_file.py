@@ -46,7 +46,7 @@ class InstallationSecret:
         """
         try:
             if not path.exists():
-                _create(path)
+                _create(path, os.urandom(_SECRET_BYTES).hex())
             text = path.read_text(encoding="ascii").strip()
             secret = bytes.fromhex(text)
         except OSError as error:
@@ -61,6 +61,19 @@ class InstallationSecret:
                 f"{2 * _SECRET_BYTES} hexadecimal digits."
             )
         return cls(secret)
+
+    @staticmethod
+    def keep(path: Path, text: str) -> None:
+        """Write *text*, the secret of another installation, where there is none.
+
+        Raises `SecretUnreadable`.
+        """
+        try:
+            _create(path, text)
+        except OSError as error:
+            raise SecretUnreadable(
+                f"The secret of this installation, {path}, cannot be written: {error.strerror}."
+            ) from error
 
     def encrypt(self, text: str, *, owner: str) -> str:
         """Return *text* encrypted; it can be read again only together with *owner*."""
@@ -83,13 +96,13 @@ class InstallationSecret:
         return hmac.digest(self._checking_key, text.encode(), sha256)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="ascii") as file:
-            file.write(f"{os.urandom(_SECRET_BYTES).hex()}\n")
+            file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
         # A link, not a rename: of two that start at once, the first one's secret stays.

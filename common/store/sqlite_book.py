@@ -108,6 +108,15 @@ def rollups(
     return [(_shard(name), _rollup(namespace, *row)) for name, *row in rows]
 
 
+def rollups_of(db: sqlite3.Connection, shard: Shard) -> list[Rollup]:
+    """Return all sums of a place, ordered. Raises `Corrupted`."""
+    rows = db.execute(
+        "SELECT ns, day, path, hours FROM usage_day WHERE shard=? ORDER BY ns, day, path",
+        (shard.text,),
+    )
+    return [_rollup(Namespace(namespace), *row) for namespace, *row in rows]
+
+
 def _shard(name: str) -> Shard:
     shard = shard_of(name)
     if shard is None:

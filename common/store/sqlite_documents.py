@@ -50,7 +50,7 @@ class SqliteDocStore:
         if row is None:
             raise Missing
         number, text = row
-        return Doc(doc_id, _rev(number, text), _body(doc_id, text))
+        return Doc(doc_id, _rev(number, text), body_of(doc_id, text))
 
     async def create(self, doc_id: DocId, body: Body) -> Rev:
         """Write a new document and return its revision. Raises `Conflict` if there is one."""
@@ -98,7 +98,7 @@ class SqliteDocStore:
                     (*values, limit, skip),
                 ).fetchall()
 
-        return [_body(doc_id, text) for doc_id, text in await self._readers.run(read)]
+        return [body_of(doc_id, text) for doc_id, text in await self._readers.run(read)]
 
     async def count(self, namespace: Namespace, kind: str, *, package: str | None) -> int:
         """Return how many documents `list` would walk."""
@@ -160,14 +160,15 @@ def bodies_before_opening(path: Path, database: str) -> dict[DocId, dict[str, An
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name='doc'").fetchone():
             return {}
         rows = db.execute("SELECT id, body FROM doc WHERE db=?", (database,)).fetchall()
-    return {DocId(doc_id): _body(doc_id, text) for doc_id, text in rows}
+    return {DocId(doc_id): body_of(doc_id, text) for doc_id, text in rows}
 
 
 def _rev(number: int, text: bytes) -> Rev:
     return Rev(f"{number}-{blake2b(text, digest_size=8).hexdigest()}")
 
 
-def _body(doc_id: str, text: bytes) -> dict[str, Any]:
+def body_of(doc_id: str, text: bytes) -> dict[str, Any]:
+    """Return the body of a stored document. Raises `Corrupted`."""
     try:
         body = codec.decode(text)
     except codec.MalformedJson as error:

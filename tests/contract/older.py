@@ -6,15 +6,13 @@ What stands here is frozen: it is what installations have on their disks.
 import base64
 import json
 import sqlite3
-import urllib.request
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from common.entity.action import BlobRef
 from common.ids import DocId
-from tests.contract.stores import couchdb_settings
+from tests.contract.damaged import Below
 
 CODE = b"def main(a): return a  # " + b"x" * 20_000
 CODE_REF = BlobRef(sha256(CODE).hexdigest(), len(CODE))
@@ -107,19 +105,7 @@ def _sqlite(folder: Path) -> None:
 
 
 def _couchdb(adapter: str, folder: Path) -> None:
-    settings = couchdb_settings(adapter, folder)
-
-    def ask(method: str, *path: str, value: Any = None) -> Any:
-        name, *rest = path
-        text = "/".join(quote(each, safe="") for each in (settings.prefix + name, *rest))
-        data = None if value is None else json.dumps(value).encode()
-        asked = urllib.request.Request(f"{settings.url}/{text}", data, method=method)
-        asked.add_header("Content-Type", "application/json")
-        if settings.user and settings.password:
-            pair = f"{settings.user}:{settings.password.get_secret_value()}".encode()
-            asked.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            return json.loads(answer.read())
+    ask = Below(adapter, folder).ask
 
     def index(name: str, design: str, of: str, *fields: str) -> None:
         wanted = {"ddoc": design, "name": of, "type": "json", "index": {"fields": fields}}

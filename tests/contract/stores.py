@@ -21,9 +21,14 @@ import pytest
 
 from common.clock import SystemClock
 from common.settings import CouchdbSettings, StoreSettings
+from common.store.contents import Contents, Intake
 from common.store.couch import CouchStores
+from common.store.couch_contents import CouchContents
+from common.store.couch_intake import CouchIntake
 from common.store.port import Stores
 from common.store.sqlite import SqliteStores
+from common.store.sqlite_contents import SqliteContents
+from common.store.sqlite_intake import SqliteIntake
 
 _FAKE_URL = "BRISK_TEST_COUCHFAKE_URL"
 _POUCHDB_URL = f"http://127.0.0.1:{os.getenv('COUCHDB_PORT', '5984')}"
@@ -111,6 +116,22 @@ STORES: dict[str, Callable[[Path], Awaitable[Stores]]] = {
     "pouchdb": partial(_couch, "pouchdb"),
     "couchdb": partial(_couch, "couchdb"),
 }
+
+
+def contents(adapter: str, folder: Path) -> Contents:
+    """Return a reading of the stores that `STORES[adapter](folder)` opens."""
+    if adapter == "sqlite":
+        return SqliteContents(folder)
+    return CouchContents(couchdb_settings(adapter, folder), SystemClock())
+
+
+def intake(adapter: str, folder: Path) -> Intake:
+    """Return what fills the stores that `STORES[adapter](folder)` opens."""
+    if adapter == "sqlite":
+        return SqliteIntake(folder, _SETTINGS, SystemClock())
+    return CouchIntake(couchdb_settings(adapter, folder), SystemClock())
+
+
 STORE_PARAMS = [
     "sqlite",
     "couchfake",

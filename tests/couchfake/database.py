@@ -45,6 +45,8 @@ class Entry:
     deleted: bool
     seq: int
     attachments: dict[str, Attachment] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+    """Revisions that lost; as a replication brings them."""
 
     @property
     def generation(self) -> int:

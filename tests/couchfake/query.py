@@ -42,6 +42,7 @@ def query_of(raw: Mapping[str, str], *plain: str) -> dict[str, Any]:
 def all_docs(db: Database, asked: Mapping[str, Any]) -> dict[str, Any]:
     live = db.live()
     with_docs = asked.get("include_docs", False)
+    with_conflicts = asked.get("conflicts", False)
     if "keys" in asked:
         rows = [_key_row(db, key, with_docs) for key in asked["keys"]]
         return {"total_rows": len(live), "offset": None, "rows": rows}
@@ -60,6 +61,9 @@ def all_docs(db: Database, asked: Mapping[str, Any]) -> dict[str, Any]:
     skip, limit = asked.get("skip", 0), asked.get("limit")
     found = found[skip : None if limit is None else skip + limit]
     rows = [_key_row(db, doc_id, with_docs) for doc_id in found]
+    for row in rows if with_docs and with_conflicts else []:
+        if conflicts := db.docs[row["id"]].conflicts:
+            row["doc"]["_conflicts"] = conflicts
     return {"total_rows": len(live), "offset": offset + skip, "rows": rows}
 
 

@@ -216,7 +216,11 @@ class CouchFake:
     ) -> web.Response:
         for doc in asked["docs"]:  # one that is odd makes CouchDB refuse all
             db.validate(doc.get("_id"), doc)
-        rows = []
+        rows: list[dict[str, Any]] = []
+        if asked.get("new_edits") is False:  # as a replication: what is there wins here, always
+            for doc in asked["docs"]:
+                db.docs[doc["_id"]].conflicts.append(doc["_rev"])
+            return _json(rows, 201)
         for number, doc in enumerate(asked["docs"]):
             doc_id = doc["_id"]
             if fault is not None and fault.kind == "half_bulk" and number % 2:

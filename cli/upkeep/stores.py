@@ -1,0 +1,151 @@
+"""Which stores an operator means, opened without a platform: a composition root of its own.
+
+Only adapters of `common.store` are named here, and neither the controller nor the invoker: what an
+operator does with stores must work while nothing of them can start.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.places import default_path
+from cli.upkeep.archive import Secret
+from common import data_folder
+from common.clock import Clock, SystemClock
+from common.data_folder import DataFolder
+from common.errors import BriskError
+from common.settings import Settings
+from common.store.contents import Contents, Intake, NotEmpty
+from common.store.couch_contents import CouchContents
+from common.store.couch_intake import CouchIntake
+from common.store.secrets_file import InstallationSecret
+from common.store.sqlite_contents import SqliteContents
+from common.store.sqlite_intake import SqliteIntake
+
+
+class SecretsDiffer(BriskError):
+    """The keys of this backup are encrypted under another secret than that of the data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is operated on: an embedded platform's folder, or a cluster's databases.
+
+    folder: of the platform; of a process of the cluster, or None where none is named.
+    """
+
+    settings: Settings
+    folder: DataFolder | None
+    is_cluster: bool
+    clock: Clock
+
+    @classmethod
+    def named(cls, data: Path | None, *, is_cluster: bool) -> "Installation":
+        """Return the installation that flags and settings speak of. Raises `UnusableSettings`."""
+        settings = Settings.of_environment()
+        path = data or settings.data or (None if is_cluster else default_path())
+        folder = None if path is None else DataFolder(path.absolute())
+        return cls(settings, folder, is_cluster, SystemClock())
+
+    @property
+    def shown(self) -> str:
+        """What it is called in a line for people."""
+        couchdb = self.settings.couchdb
+        return f"{couchdb.url} {couchdb.prefix}*" if self.is_cluster else str(self._own.path)
+
+    @property
+    def secret(self) -> InstallationSecret | None:
+        """The secret of the data folder, if there is one. Raises `SecretUnreadable`."""
+        if self.folder is None or not self.folder.secret.exists():
+            return None
+        return InstallationSecret.load_or_create(self.folder.secret)
+
+    def mark(self) -> str | None:
+        """Return by what the secret is known; nothing can be learned of it from that."""
+        return None if self.secret is None else _mark(self.secret)
+
+    def secrets(self) -> Secret:
+        """Return what opens the keys. Raises `SecretUnreadable`, `DataFolderUnusable`."""
+        if self.folder is None or not self.folder.secret.exists():
+            raise data_folder.DataFolderUnusable(
+                "There is no secret to put into the backup: --data or BRISK_DATA has to name the "
+                "folder that has it."
+            )
+        with self.folder.translated():
+            guest = self.folder.key_file
+            guest_key = guest.read_text().strip() if guest.exists() else ""
+            return Secret(self.folder.secret.read_text().strip(), guest_key)
+
+    def look(self) -> Contents:
+        """Return a new reading of the stores. Raises `Corrupted`, `StoreUnavailable`."""
+        if self.is_cluster:
+            return CouchContents(self.settings.couchdb, self.clock)
+        return SqliteContents(self._own.store)
+
+    @asynccontextmanager
+    async def filling(self) -> AsyncIterator[Intake]:
+        """Give what fills the stores; an embedded platform's folder is locked meanwhile.
+
+        Raises `DataFolderInUse`, `DataFolderUnusable`, `NotEmpty`.
+        """
+        if self.is_cluster:
+            intake: Intake = CouchIntake(self.settings.couchdb, self.clock)
+            try:
+                yield intake
+            finally:
+                await intake.close()
+            return
+        with data_folder.opened(self._own.path) as folder:
+            _require_no_promises(folder)
+            intake = SqliteIntake(folder.store, self.settings.store, self.clock)
+            try:
+                yield intake
+            finally:
+                await intake.close()
+
+    def require_secret(self, mark: str | None, secret: Secret | None) -> None:
+        """Return if the keys of a backup can be read with what is in the folder, or will be.
+
+        Raises `SecretsDiffer`.
+        """
+        there = self.mark()
+        if there is None:
+            return
+        offered = (
+            mark if secret is None else _mark(InstallationSecret(bytes.fromhex(secret.secret)))
+        )
+        if offered not in (None, there):
+            assert self.folder
+            raise SecretsDiffer(
+                "The keys of this backup are encrypted under another secret than "
+                f"{self.folder.secret}: move that file away, or use another --data."
+            )
+
+    def keep(self, secret: Secret) -> None:
+        """Put the secret of a backup into the folder, where there is none."""
+        if self.folder is None:
+            return
+        if not self.folder.secret.exists():
+            InstallationSecret.keep(self.folder.secret, secret.secret)
+        if secret.guest_key and not self.is_cluster and not self.folder.key_file.exists():
+            with self.folder.translated():
+                data_folder.write_private(self.folder.key_file, f"{secret.guest_key}\n")
+
+    @property
+    def _own(self) -> DataFolder:
+        assert self.folder is not None, "an embedded platform has a folder"
+        return self.folder
+
+
+def _mark(secret: InstallationSecret) -> str:
+    return secret.fingerprint("the mark of this secret in backups").hex()
+
+
+def _require_no_promises(folder: DataFolder) -> None:
+    """Raise `NotEmpty` where activations of another life would be run on the restored stores."""
+    if any(path.stat().st_size for path in folder.journal.glob("*") if path.is_file()):
+        raise NotEmpty(
+            f"{folder.journal} has activations that were accepted and have not ended: they belong "
+            "to the stores that were here. Move that folder away, or use another --data."
+        )
