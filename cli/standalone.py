@@ -42,6 +42,7 @@ from common.service import serving
 from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
+from common.store.housekeeping import Housekeeper
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
@@ -164,6 +165,8 @@ async def running(
         completions = Completions(bus, CONTROLLER, inflight, stores.activations, clock)
         await completions.listen()
         await stack.enter_async_context(serving(completions.serve()))
+        housekeeper = Housekeeper(stores, settings.retention, clock, name="standalone")
+        await stack.enter_async_context(serving(housekeeper.run()))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
         services = Services(

@@ -49,6 +49,8 @@ BulkTry: TypeAlias = Literal["first", "again"]
 """Whether a bulk was sent for the first time."""
 Dependency: TypeAlias = Literal["kafka", "couchdb", "store", "spool", "engine", "invokers"]
 """What a process may stand on."""
+Housework: TypeAlias = Literal["prepare", "seal", "drop", "forget", "sweep"]
+"""What is done to days: made ahead, summed, their records deleted, their sums; to code: swept."""
 ThrottleLimit: TypeAlias = Literal[
     "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
 ]
@@ -195,6 +197,29 @@ LATE_RECORDS: Final = Counter(
 STALE_READS: Final = Counter(
     "brisk_store_stale_reads_total",
     "Times that an old action or identity was used because the store was away.",
+    registry=REGISTRY,
+)
+HOUSEKEEPING: Final[Mapping[Housework, Counter]] = _each(
+    Counter(
+        "brisk_store_housekeeping_steps_total",
+        "Days that were prepared, sealed, dropped or forgotten, and sweeps of code.",
+        ["step"],
+        registry=REGISTRY,
+    ),
+    get_args(Housework),
+)
+HOUSEKEEPING_FAILURES: Final[Mapping[Housework, Counter]] = _each(
+    Counter(
+        "brisk_store_housekeeping_failures_total",
+        "Steps of housekeeping that failed; the log says why, and they are tried again.",
+        ["step"],
+        registry=REGISTRY,
+    ),
+    get_args(Housework),
+)
+SWEPT_BLOBS: Final = Counter(
+    "brisk_store_swept_blobs_total",
+    "Pieces of code that no action named, and that were deleted.",
     registry=REGISTRY,
 )
 JOURNAL_PENDING: Final = Gauge(

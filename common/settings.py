@@ -155,6 +155,22 @@ class StoreSettings(_Group):
     """How long a stopping platform waits for its stores."""
 
 
+class RetentionSettings(_Group):
+    """How long what is kept, counted from the end of its day (UTC)."""
+
+    grace_h: int = Field(default=26, ge=1)
+    """When a day is closed and its usage summed. Longer than a record may wait in a spool."""
+    records_days: int = Field(default=7, ge=1)
+    """How long records are kept, with results and logs. They are dropped once they are summed."""
+    sums_days: int = Field(default=400, ge=1)
+    """How long usage is kept, hour by hour."""
+    code_h: int = Field(default=72, ge=1)
+    """How long code is kept that no action names. Longer than `kafka.retention_ms`: the arguments
+    of a call that are too large for a message lie there, too."""
+    check_s: float = Field(default=3600.0, gt=0)
+    """How often it is looked what is to be closed or thrown away."""
+
+
 class KafkaSettings(_Group):
     """The message bus of a cluster. Every controller and invoker reads the same group."""
 
@@ -298,6 +314,7 @@ class Settings(BaseSettings):
     sandbox: SandboxSettings = SandboxSettings()
     docker: DockerSettings = DockerSettings()
     store: StoreSettings = StoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     kafka: KafkaSettings = KafkaSettings()
     couchdb: CouchdbSettings = CouchdbSettings()
     controller: ControllerSettings = ControllerSettings()

@@ -27,6 +27,7 @@ from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
+from common.store.housekeeping import Housekeeper
 from common.store.port import Conflict
 from common.store.secrets_file import InstallationSecret
 from common.store.subjects import SubjectStore
@@ -95,6 +96,9 @@ async def serve(stop: asyncio.Event) -> None:
                 await patiently(health, "kafka", listen, stop)
         await stack.enter_async_context(serving(completions.serve()))
         await stack.enter_async_context(serving(_tick(balancer, inflight)))
+        name = f"controller{settings.controller.id}"
+        housekeeper = Housekeeper(stores, settings.retention, clock, name=name)
+        await stack.enter_async_context(serving(housekeeper.run()))
         await stack.enter_async_context(serving(actions.follow(stores.changes)))
         await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))
         services = _services(settings, clock, ground, actions, subjects, balancer, inflight, health)

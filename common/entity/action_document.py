@@ -93,6 +93,18 @@ def _document(action: Action, code: dict[str, Json]) -> dict[str, Json]:
     }
 
 
+def code_of(body: Mapping[str, Any]) -> str | None:
+    """Return the digest of the code that a document names; None when it names none.
+
+    body: of any entity. Raises `NotAnAction` when it names code in a way that cannot be read.
+    """
+    try:
+        ref = body.get("exec", {}).get("codeRef")
+        return None if ref is None else str(ref["sha256"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise NotAnAction(str(error)) from error
+
+
 def _shared_exec(code: Exec) -> dict[str, Json]:
     """Return the fields that every form of *code* has; a sequence has no `binary`."""
     if code.kind == SEQUENCE:

@@ -10,7 +10,7 @@ for a moment, and nobody is told of a conflict with himself.
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from common import codec, metrics
@@ -27,6 +27,7 @@ _REV: Final = re.compile(r"[1-9][0-9]*-[0-9a-f]{32}\Z")
 # Beyond this a number is not exact everywhere.
 _END_OF_TIME_MS: Final = 1 << 53
 # A walk over an index whose rows are a few bytes each.
+_PAGE: Final = 200
 _COUNTED_AT_ONCE: Final = 10_000
 _WRITTEN_BUT_NOT_EVERYWHERE: Final = 202
 _log: Final = logger(__name__)
@@ -100,6 +101,21 @@ class CouchDocStore:
             counted += len(found)
             if len(found) < _COUNTED_AT_ONCE:
                 return counted
+
+    async def every(self) -> AsyncIterator[Doc]:
+        """Yield all documents, by their ids. Raises `StoreUnavailable`, `Corrupted`."""
+        asked: dict[str, Any] = {"include_docs": True, "limit": _PAGE}
+        while True:
+            answer = await self._http.read("GET", self._database, "_all_docs", query=asked)
+            rows = answer.json()["rows"]
+            for row in rows:
+                # An index is no document, and one may have been deleted just now.
+                if row["doc"] is not None and not row["id"].startswith("_design/"):
+                    yield _doc(DocId(row["id"]), row["doc"])
+            if len(rows) < _PAGE:
+                return
+            # The least string behind the last id.
+            asked["startkey"] = rows[-1]["id"] + "\0"
 
     async def _wrapped(self, doc_id: DocId) -> dict[str, Any]:
         wrapped = (await self._http.read("GET", self._database, doc_id)).json()

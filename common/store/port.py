@@ -5,7 +5,7 @@ lives apart, by its digest, and is written before the document that names it. A 
 and written under its activation id: writing it again is no error and counts nothing twice.
 """
 
-from collections.abc import AsyncGenerator, Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -114,6 +114,13 @@ class DocStore(Protocol):
         """Return how many documents `list` would walk."""
         ...
 
+    def every(self) -> AsyncIterator[Doc]:
+        """Yield all documents; what is written meanwhile may be among them or not.
+
+        Raises `StoreUnavailable`, `Corrupted`.
+        """
+        ...
+
 
 class BlobStore(Protocol):
     """Bytes under their own digest: immutable, shared, cacheable for ever."""
@@ -127,7 +134,10 @@ class BlobStore(Protocol):
         ...
 
     async def sweep(self, live: Container[str], *, older_than_ms: int) -> int:
-        """Delete blobs that are not *live* and were written before; return how many."""
+        """Delete blobs that are not *live* and were written before; return how many.
+
+        Writing a blob once more renews its date, also while this runs: then it stays.
+        """
         ...
 
 

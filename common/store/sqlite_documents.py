@@ -7,7 +7,8 @@ millisecond: the newer write is listed first.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ CREATE INDEX IF NOT EXISTS doc_list ON doc(db, ns, kind, updated DESC, seq DESC)
 """
 # Beyond this a number cannot be compared in SQLite.
 _END_OF_TIME_MS: Final = 1 << 62
+_PAGE: Final = 200
 
 
 class SqliteDocStore:
@@ -110,6 +112,23 @@ class SqliteDocStore:
                 return int(row[0])
 
         return await self._readers.run(read)
+
+    async def every(self) -> AsyncIterator[Doc]:
+        """Yield all documents, by their ids. Raises `StoreUnavailable`, `Corrupted`."""
+
+        def read(after: str) -> list[tuple[str, int, bytes]]:
+            with self._readers.snapshot(self._path) as db:
+                return db.execute(
+                    "SELECT id, rev, body FROM doc WHERE db=? AND id>? ORDER BY id LIMIT ?",
+                    (self._database, after, _PAGE),
+                ).fetchall()
+
+        page = await self._readers.run(lambda: read(""))
+        while page:
+            for doc_id, number, text in page:
+                yield Doc(DocId(doc_id), _rev(number, text), _body(doc_id, text))
+            last = page[-1][0]
+            page = await self._readers.run(partial(read, last))
 
     def _row(self, db: sqlite3.Connection, doc_id: DocId) -> tuple[int, bytes] | None:
         found: tuple[int, bytes] | None = db.execute(

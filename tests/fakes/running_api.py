@@ -92,6 +92,11 @@ class MemoryDocs:
     async def count(self, namespace: Namespace, kind: str, *, package: str | None) -> int:
         return len(await self.list(namespace, kind, package=package, limit=1000, skip=0))
 
+    async def every(self) -> AsyncIterator[Doc]:
+        self._fail()
+        for doc in list(self.docs.values()):
+            yield doc
+
     def _write(self, doc_id: DocId, body: Body) -> Rev:
         self._writes += 1
         rev = Rev(str(self._writes))

@@ -21,7 +21,7 @@ TOOLS = ("anth" + "ropic", "cla" + "ude", "chat" + "gpt", "co" + "pilot", "open"
 RECORDED = "tests/data/"
 """What real clients and servers said is kept as they said it."""
 
-UNITS = ("_ms", "_s", "_mb", "_bytes", "_per_minute")
+UNITS = ("_ms", "_s", "_h", "_days", "_mb", "_bytes", "_per_minute")
 COUNTS = {
     "port", "pids", "stem_cells", "sequence_length", "min_concurrency", "max_concurrency",
     "concurrent_invocations", "max_waiting", "max_starts", "flush_records",

@@ -1,0 +1,89 @@
+"""What is due for which place, as a table of ages and states."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.store.retention import Retention, Step, due
+from common.store.shard import DAY_MS, HOUR_MS, Shard, State
+
+KEEP = Retention(grace_ms=26 * HOUR_MS, records_ms=7 * DAY_MS, sums_ms=400 * DAY_MS)
+TODAY = 20_413
+COMING = {Shard(TODAY): State.OPEN, Shard(TODAY + 1): State.OPEN}
+
+
+def steps(known: Mapping[Shard, State], hour: int = 12) -> list[Step]:
+    return due(TODAY * DAY_MS + hour * HOUR_MS, known, KEEP)
+
+
+def test_today_and_tomorrow_are_prepared_once() -> None:
+    assert steps({}) == [Step("prepare", Shard(TODAY)), Step("prepare", Shard(TODAY + 1))]
+    assert steps({Shard(TODAY): State.OPEN}) == [Step("prepare", Shard(TODAY + 1))]
+    assert steps(COMING) == []
+    assert steps(COMING | {Shard(TODAY + 1): State.DROPPED}) == []
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "hour", "state", "kind"),
+    [
+        (1, 23, State.OPEN, None),
+        (2, 1, State.OPEN, None),
+        (2, 2, State.OPEN, "seal"),
+        (300, 0, State.OPEN, "seal"),
+        (0, 0, State.SEALING, "seal"),
+        (7, 23, State.SEALED, "seal"),
+        (8, 0, State.SEALED, "drop"),
+        (0, 0, State.DROPPING, "drop"),
+        (8, 0, State.DROPPED, None),
+        (400, 23, State.DROPPED, None),
+        (401, 0, State.DROPPED, "forget"),
+        (500, 0, State.SEALED, "drop"),
+        (-3, 0, State.OPEN, None),
+    ],
+)
+def test_a_place_is_due_by_its_age_and_state(
+    days_ago: int, hour: int, state: State, kind: str | None
+) -> None:
+    for shard in (Shard(TODAY - days_ago), Shard(TODAY - days_ago, is_late=True)):
+        found = [step.kind for step in steps(COMING | {shard: state}, hour) if step.shard == shard]
+        assert found == ([] if kind is None else [kind])
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.SEALING, State.SEALED])
+def test_the_late_outlive_the_days_that_they_are_of(state: State) -> None:
+    late, day = Shard(TODAY - 9, is_late=True), Shard(TODAY - 30)
+    assert steps(COMING | {late: State.SEALED, day: state})[-1] == Step("seal", late)
+    gone = COMING | {late: State.SEALED, day: State.DROPPED, Shard(TODAY - 3): State.SEALED}
+    assert Step("drop", late) in steps(gone)
+
+
+STATES = st.dictionaries(
+    st.builds(Shard, st.integers(TODAY - 420, TODAY + 3), st.booleans()),
+    st.sampled_from(State),
+    max_size=12,
+)
+AFTER = {"prepare": State.OPEN, "seal": State.SEALED, "drop": State.DROPPED}
+
+
+@given(known=STATES)
+def test_what_is_done_leads_to_rest_and_nothing_goes_before_it_is_sealed(
+    known: dict[Shard, State],
+) -> None:
+    for _ in range(6):
+        found = steps(known)
+        assert len({step.shard for step in found}) == len(found)
+        for step in found:
+            before = known.get(step.shard)
+            if step.kind == "drop":
+                assert before in (State.SEALED, State.DROPPING)
+            if step.kind == "forget":
+                assert before is State.DROPPED
+                del known[step.shard]
+            else:
+                known[step.shard] = AFTER[step.kind]
+
+    left = steps(known)
+    assert {step.kind for step in left} <= {"seal"}, "which verifies"
+    assert all(known[step.shard] is State.SEALED for step in left)
