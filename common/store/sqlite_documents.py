@@ -126,7 +126,7 @@ class SqliteDocStore:
         page = await self._readers.run(lambda: read(""))
         while page:
             for doc_id, number, text in page:
-                yield Doc(DocId(doc_id), _rev(number, text), _body(doc_id, text))
+                yield Doc(DocId(doc_id), _rev(number, text), body_of(doc_id, text))
             last = page[-1][0]
             page = await self._readers.run(partial(read, last))
 
