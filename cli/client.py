@@ -17,6 +17,7 @@ from cli.remedies import remedy_for
 from cli.transport import Answer, Transport
 
 SAFE_IN_PATHS: Final = "$&+,:;=@~"
+_REGISTRIES: Final = f"/api/brisk/v1/namespaces/{OWN}/registries"
 _SUCCESS: Final = range(200, 300)
 _ACCEPTED: Final = 202
 _BAD_GATEWAY: Final = 502
@@ -112,6 +113,19 @@ class Client:
     def usage(self, namespace: str, query: Mapping[str, str]) -> dict[str, Json]:
         """Return what a namespace used; Brisk's own route, not OpenWhisk's."""
         return self._object(f"/api/brisk/v1/namespaces/{_escape(namespace)}/usage", query)
+
+    def registries(self) -> list[dict[str, Json]]:
+        """Return the registries that the namespace has credentials for; Brisk's own route."""
+        return self._list(_REGISTRIES, {})
+
+    def put_registry(self, host: str, username: str, password: str) -> None:
+        """Keep credentials for a registry."""
+        body = encode({"username": username, "password": password})
+        _check(self._transport.exchange("PUT", f"{_REGISTRIES}/{_escape(host)}", body))
+
+    def delete_registry(self, host: str) -> None:
+        """Forget the credentials for a registry."""
+        _check(self._transport.exchange("DELETE", f"{_REGISTRIES}/{_escape(host)}"))
 
     def _of(self, namespace: str) -> str:
         return f"{self._root}/namespaces/{_escape(namespace)}"

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
     "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),
     "property": Entry("cli.commands.property", "properties", "where the platform is, and the key"),
+    "registry": Entry("cli.commands.registry", "registry", "credentials for private images"),
     "serve": Entry("cli.commands.serve", "serve", "run the whole platform on this machine"),
     "usage": Entry("cli.commands.usage", "usage", "what a namespace used"),
 }

@@ -43,6 +43,7 @@ from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
 from common.store.housekeeping import Housekeeper
+from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
@@ -121,6 +122,7 @@ async def running(
         stores = await SqliteStores.open(folder.store, settings.store, clock)
         stack.push_async_callback(stores.close)
         secret = InstallationSecret.load_or_create(folder.secret)
+        seal = secret.for_registries(folder.registries_key)
         lifetimes = Lifetimes(fresh_s=FRESH_S, stale_s=settings.store.stale_s)
         subjects = SubjectStore(
             stores.subjects, secret, settings.throttle, clock=clock, lifetimes=lifetimes
@@ -176,6 +178,7 @@ async def running(
             actions=actions,
             activations=stores.activations,
             subjects=subjects,
+            registries=RegistryStore(stores.entities, lambda: seal, clock),
             entitlement=Entitlement(clock, inflight),
             invoker=ActionInvoker(
                 CONTROLLER,

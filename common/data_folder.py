@@ -3,6 +3,7 @@
     DIR/lock        who has it open: a process id
     DIR/guest.key   the key of the first namespace, `uuid:key`
     DIR/secret      what keys are encrypted under
+    DIR/registries.key  what passwords of registries are encrypted under; invokers need it, too
     DIR/brisk.log   one JSON line per event
     DIR/store/      documents, code, records      DIR/journal/   accepted, not yet ended
     DIR/bus/        what a cluster's process remembers of the bus
@@ -55,6 +56,11 @@ class DataFolder:
     def secret(self) -> Path:
         """The installation's secret."""
         return self.path / "secret"
+
+    @property
+    def registries_key(self) -> Path:
+        """What passwords of registries are encrypted under."""
+        return self.path / "registries.key"
 
     @contextmanager
     def opened_log(self) -> Iterator[BinaryIO]:

@@ -10,7 +10,7 @@ import math
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from common import data_folder, service, vitals
 from common import log as logging
@@ -29,6 +29,7 @@ from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
 from common.store.housekeeping import Housekeeper
 from common.store.port import Conflict
+from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
 from common.store.subjects import SubjectStore
 from controller.app import Services, served
@@ -68,6 +69,7 @@ async def serve(stop: asyncio.Event) -> None:
         folder = stack.enter_context(data_folder.opened(settings.data))
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
         secret = InstallationSecret.load_or_create(folder.secret)
+        seal = secret.for_registries(folder.registries_key)
         async with vitals.served(listener.dup(), health, instead_of="controller"):
             ground = await stack.enter_async_context(
                 grounded(settings, folder, clock, health, stop)
@@ -101,7 +103,9 @@ async def serve(stop: asyncio.Event) -> None:
         await stack.enter_async_context(serving(housekeeper.run()))
         await stack.enter_async_context(serving(actions.follow(stores.changes)))
         await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))
-        services = _services(settings, clock, ground, actions, subjects, balancer, inflight, health)
+        registries = RegistryStore(stores.entities, lambda: seal, clock)
+        kept = _Kept(actions, subjects, registries)
+        services = _services(settings, clock, ground, kept, balancer, inflight, health)
 
         async def check_invokers() -> None:
             require_all_up(services.invoker_health())
@@ -123,12 +127,19 @@ async def serve(stop: asyncio.Event) -> None:
         log.info("controller_stops")
 
 
+class _Kept(NamedTuple):
+    """What is kept in the store, beside records."""
+
+    actions: ActionStore
+    subjects: SubjectStore
+    registries: RegistryStore
+
+
 def _services(
     settings: Settings,
     clock: Clock,
     ground: Ground,
-    actions: ActionStore,
-    subjects: SubjectStore,
+    kept: _Kept,
     balancer: Sharding,
     inflight: InFlight,
     health: Health,
@@ -137,16 +148,17 @@ def _services(
         settings=settings,
         clock=clock,
         manifest=OfferedKinds(_everything(), lambda: balancer.kinds),
-        actions=actions,
+        actions=kept.actions,
         activations=ground.stores.activations,
-        subjects=subjects,
+        subjects=kept.subjects,
+        registries=kept.registries,
         entitlement=Entitlement(clock, inflight),
         invoker=ActionInvoker(
             ControllerId(settings.controller.id),
             bus=ground.bus,
             balancer=balancer,
             inflight=inflight,
-            keys=subjects,
+            keys=kept.subjects,
             blobs=ground.stores.blobs,
             clock=clock,
             max_payload_bytes=settings.limits.max_payload_bytes,

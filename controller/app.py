@@ -19,6 +19,7 @@ from controller.api.info import Info
 from controller.api.invocations import Invocations
 from controller.api.namespaces import Namespaces
 from controller.api.openapi import OpenApi
+from controller.api.registries import Registries
 from controller.api.route import Route, register
 from controller.api.services import Services
 from controller.api.shortcut import PREFIX, Shortcut
@@ -45,6 +46,7 @@ def table(services: Services) -> tuple[Route, ...]:
         *Unfilled("triggers", "trigger", services.actions).routes(),
         *Unfilled("rules", "rule", services.actions).routes(),
         *Namespaces(services).routes(),
+        *Registries(services.registries).routes(),
         *Usage(services.activations, services.clock).routes(),
         *Info(services).routes(),
     )

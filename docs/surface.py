@@ -40,6 +40,7 @@ def routes() -> str:
         actions=nobody,
         activations=nobody,
         subjects=nobody,
+        registries=nobody,
         entitlement=nobody,
         invoker=nobody,
         invoker_health=dict,

@@ -31,6 +31,8 @@ from common.patience import Patience
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
+from common.store.registries import RegistryStore
+from common.store.secrets_file import Seal
 from invoker.actions import PatientActions
 from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.engine import EngineFailed
@@ -73,7 +75,10 @@ async def serve(stop: asyncio.Event) -> None:
         ground = await stack.enter_async_context(grounded(settings, folder, clock, health, stop))
         checks = ground.checks
 
-        driver = _driver(settings, folder)
+        registries = RegistryStore(
+            ground.stores.entities, partial(Seal.load, folder.registries_key), clock
+        )
+        driver = _driver(settings, folder, registries)
         stack.push_async_callback(driver.close)
         if isinstance(driver, DockerDriver):
             checks["engine"] = driver.check
@@ -163,7 +168,7 @@ def _kinds(report: DriverReport) -> tuple[str, ...]:
     return (*sorted(report.kinds), *images)
 
 
-def _driver(settings: Settings, folder: DataFolder) -> SandboxDriver:
+def _driver(settings: Settings, folder: DataFolder, registries: RegistryStore) -> SandboxDriver:
     manifest = Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}")
     if settings.invoker.driver == "process":
         return ProcessDriver(settings.sandbox, manifest.valid_kinds(), folder.sandboxes)
@@ -171,7 +176,12 @@ def _driver(settings: Settings, folder: DataFolder) -> SandboxDriver:
         runtime.kind: runtime.image for family in manifest.families.values() for runtime in family
     }
     return DockerDriver(
-        settings.docker, settings.sandbox, images, folder.sandboxes, manifest.blackboxes
+        settings.docker,
+        settings.sandbox,
+        images,
+        folder.sandboxes,
+        manifest.blackboxes,
+        registries,
     )
 
 

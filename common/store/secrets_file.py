@@ -27,53 +27,23 @@ class SecretUnreadable(StoreError):
     """The secret of this installation cannot be read."""
 
 
-class InstallationSecret:
-    """Encrypts, decrypts and fingerprints. Shows nothing of itself."""
+class Seal:
+    """Encrypts and decrypts under one key. Shows nothing of it."""
 
-    def __init__(self, secret: bytes) -> None:
-        """Derive both keys from *secret*, 32 random bytes."""
-        self._cipher = AESGCM(hmac.digest(secret, b"brisk encrypt", sha256))
-        self._checking_key = hmac.digest(secret, b"brisk check", sha256)
+    def __init__(self, key: bytes) -> None:
+        """Use *key*, 32 bytes."""
+        self._cipher = AESGCM(key)
 
     def __repr__(self) -> str:
-        return "<InstallationSecret>"
+        return "<Seal>"
 
     @classmethod
-    def load_or_create(cls, path: Path) -> "InstallationSecret":
-        """Read the secret of *path*; where there is no file, make one, whole or not at all.
+    def load(cls, path: Path) -> "Seal | None":
+        """Return the seal whose key is in the file at *path*; None if there is none.
 
         Raises `SecretUnreadable`.
         """
-        try:
-            if not path.exists():
-                _create(path, os.urandom(_SECRET_BYTES).hex())
-            text = path.read_text(encoding="ascii").strip()
-            secret = bytes.fromhex(text)
-        except OSError as error:
-            raise SecretUnreadable(
-                f"The secret of this installation, {path}, cannot be used: {error.strerror}."
-            ) from error
-        except ValueError:
-            secret = b""  # The cause would quote the text: it is not chained.
-        if len(secret) != _SECRET_BYTES:
-            raise SecretUnreadable(
-                f"The file {path} is not the secret of an installation: it must hold "
-                f"{2 * _SECRET_BYTES} hexadecimal digits."
-            )
-        return cls(secret)
-
-    @staticmethod
-    def keep(path: Path, text: str) -> None:
-        """Write *text*, the secret of another installation, where there is none.
-
-        Raises `SecretUnreadable`.
-        """
-        try:
-            _create(path, text)
-        except OSError as error:
-            raise SecretUnreadable(
-                f"The secret of this installation, {path}, cannot be written: {error.strerror}."
-            ) from error
+        return cls(_read(path, "the key of a seal")) if path.exists() else None
 
     def encrypt(self, text: str, *, owner: str) -> str:
         """Return *text* encrypted; it can be read again only together with *owner*."""
@@ -91,9 +61,93 @@ class InstallationSecret:
                 f"The key {owner} was not encrypted with the secret of this installation."
             ) from error
 
+
+class InstallationSecret:
+    """Encrypts, decrypts and fingerprints. Shows nothing of itself."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Derive all keys from *secret*, 32 random bytes."""
+        self._seal = Seal(hmac.digest(secret, b"brisk encrypt", sha256))
+        self._checking_key = hmac.digest(secret, b"brisk check", sha256)
+        self._registries_key = hmac.digest(secret, b"brisk registries", sha256)
+
+    def __repr__(self) -> str:
+        return "<InstallationSecret>"
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> "InstallationSecret":
+        """Read the secret of *path*; where there is no file, make one, whole or not at all.
+
+        Raises `SecretUnreadable`.
+        """
+        try:
+            if not path.exists():
+                _create(path, os.urandom(_SECRET_BYTES).hex())
+        except OSError as error:
+            raise _unusable(path, error) from error
+        return cls(_read(path, "the secret of an installation"))
+
+    @staticmethod
+    def keep(path: Path, text: str) -> None:
+        """Write *text*, the secret of another installation, where there is none.
+
+        Raises `SecretUnreadable`.
+        """
+        try:
+            _create(path, text)
+        except OSError as error:
+            raise SecretUnreadable(
+                f"The secret of this installation, {path}, cannot be written: {error.strerror}."
+            ) from error
+
+    def for_registries(self, path: Path) -> Seal:
+        """Return what passwords of registries are kept under, and leave its key at *path*.
+
+        The key tells nothing about the secret: invokers are given that file, and never this secret.
+        Raises `SecretUnreadable`.
+        """
+        try:
+            if not path.exists():
+                _create(path, self._registries_key.hex())
+        except OSError as error:
+            raise _unusable(path, error) from error
+        if _read(path, "the key of a seal") != self._registries_key:
+            raise SecretUnreadable(
+                f"The file {path} is of another installation: remove it, and it is made anew."
+            )
+        return Seal(self._registries_key)
+
+    def encrypt(self, text: str, *, owner: str) -> str:
+        """Return *text* encrypted; it can be read again only together with *owner*."""
+        return self._seal.encrypt(text, owner=owner)
+
+    def decrypt(self, sealed: str, *, owner: str) -> str:
+        """Return what was encrypted for *owner*. Raises `Corrupted`."""
+        return self._seal.decrypt(sealed, owner=owner)
+
     def fingerprint(self, text: str) -> bytes:
         """Return a keyed hash: equal for equal texts, and of no use without the secret."""
         return hmac.digest(self._checking_key, text.encode(), sha256)
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except OSError as error:
+        raise _unusable(path, error) from error
+    except ValueError:
+        secret = b""  # The cause would quote the text: it is not chained.
+    if len(secret) != _SECRET_BYTES:
+        raise SecretUnreadable(
+            f"The file {path} is not {what}: it must hold {2 * _SECRET_BYTES} hexadecimal digits."
+        )
+    return secret
+
+
+def _unusable(path: Path, error: OSError) -> SecretUnreadable:
+    return SecretUnreadable(
+        f"The secret of this installation, {path}, cannot be used: {error.strerror}."
+    )
 
 
 def _create(path: Path, text: str) -> None:

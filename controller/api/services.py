@@ -14,6 +14,7 @@ from common.message.activation import ActivationMessage
 from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.port import ActivationStore
+from common.store.registries import RegistryStore
 from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.action import Accepted, Finished
@@ -88,6 +89,7 @@ class Services:
     actions: ActionStore
     activations: ActivationStore
     subjects: Subjects
+    registries: RegistryStore
     entitlement: Throttle
     invoker: Invoker
     invoker_health: Callable[[], Mapping[str, str]]

@@ -85,6 +85,28 @@ class OwnImage(NamedTuple):
     """Whose action it is, and so whose right to use the image counts."""
 
 
+class Login(Protocol):
+    """Who pulls."""
+
+    @property
+    def username(self) -> str:
+        """As the registry knows them."""
+        ...
+
+    @property
+    def password(self) -> str:
+        """Never logged."""
+        ...
+
+
+class Logins(Protocol):
+    """What namespaces show registries of images."""
+
+    async def login(self, namespace: Namespace, host: str) -> Login | None:
+        """Return what *namespace* shows *host*; None if it has nothing. Raises `BriskError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
     """What sandbox to make."""

@@ -83,3 +83,19 @@ def containers(owner: str) -> list[str]:
             all=True, ignore_removed=True, filters={"label": f"brisk.owner={owner}"}
         )
         return [str(each.name) for each in found]
+
+
+def pulled(library: Any, host: str) -> list[Any]:
+    """Return the images that the engine has from the registry at *host*."""
+    return [
+        each
+        for each in library.images.list()
+        if any(name.startswith(f"{host}/") for name in each.attrs["RepoDigests"] or ())
+    ]
+
+
+def forget(host: str) -> None:
+    """Remove what was pulled from the registry at *host*; nothing may run of it any more."""
+    with client() as library:
+        for each in pulled(library, host):
+            library.images.remove(each.id, force=True)

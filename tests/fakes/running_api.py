@@ -29,6 +29,8 @@ from common.store.port import (
     Period,
     UsageRow,
 )
+from common.store.registries import RegistryStore
+from common.store.secrets_file import Seal
 from controller.app import Services, build_app
 from controller.invoke.action import Accepted, Finished
 from tests.fakes.clock import FakeClock
@@ -293,6 +295,7 @@ async def running_api(limits: LimitSettings | None = None) -> AsyncIterator[Api]
         actions=ActionStore(docs, blobs, clock=clock),
         activations=activations,
         subjects=OneGuest(),
+        registries=RegistryStore(docs, lambda: Seal(bytes(32)), clock),
         entitlement=invoker,
         invoker=invoker,
         invoker_health=lambda: {

@@ -14,7 +14,7 @@ import pytest
 
 from cli.program import run
 from tests.contract import engine
-from tests.fakes import docker_cluster
+from tests.fakes import docker_cluster, images
 from tests.fakes.api import Answered, Api
 from tests.fakes.cluster import Cluster, wait_until
 from tests.fakes.embedded import GUEST_AUTH
@@ -63,6 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         serving = stack.enter_context(registry())
         made = stack.enter_context(workshop())
         folder: Path = tmp_path_factory.mktemp("images")
+        stack.callback(images.forget, serving.host)
         cluster = stack.enter_context(docker_cluster.running(folder, settings=settings))
         yield Place(cluster, serving, made)
 

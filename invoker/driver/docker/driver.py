@@ -37,7 +37,7 @@ from invoker.driver.docker.presence import Presence
 from invoker.driver.docker.sandbox import DockerSandbox
 from invoker.driver.docker.voices import FramesVoice, HttpVoice
 from invoker.driver.http_channel import HttpChannel
-from invoker.driver.port import CannotStart, DriverReport, OwnImage, SandboxSpec
+from invoker.driver.port import CannotStart, DriverReport, Logins, OwnImage, SandboxSpec
 
 _log: Final = logger(__name__)
 
@@ -58,6 +58,7 @@ class DockerDriver:
     kinds: those of the manifest, each with the image that it has in OpenWhisk.
     state_dir: a folder of this installation, held by one platform at a time.
     natives: images of actions that mark the ends of their logs, as runtimes of the manifest do.
+    logins: of namespaces, for their private images; None where nobody has any.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DockerDriver:
         kinds: Mapping[str, str],
         state_dir: Path,
         natives: Collection[str] = (),
+        logins: Logins | None = None,
     ) -> None:
         self._settings = settings
         self._kinds = dict(kinds)
@@ -82,7 +84,7 @@ class DockerDriver:
         )
         self._engine = Engine(settings.socket, answer_s=settings.answer_s)
         self._library = Library(settings.socket, config=settings.config)
-        self._own_images = OwnImages(self._engine, settings, self._library.credentials)
+        self._own_images = OwnImages(self._engine, settings, self._library.credentials, logins)
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-freezer")
         self._images: dict[str, Image] = {}
         self._starts = asyncio.Semaphore(STARTS_PER_CORE * (os.cpu_count() or 1))

@@ -6,7 +6,7 @@ the HTTP client, and its errors are translated here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +137,20 @@ class Engine:
                 raise NoSuchImage(error.message) from error
             raise
 
+    async def digest(self, reference: str, credentials: str) -> str:
+        """Ask the registry for the digest of an image, and so whether *credentials* may have it.
+
+        Raises `NoSuchImage`, `EngineFailed`.
+        """
+        headers = {"X-Registry-Auth": credentials}
+        try:
+            told = await self._ask("GET", f"/distribution/{reference}/json", headers=headers)
+        except EngineRefused as error:
+            if error.is_missing:
+                raise NoSuchImage(error.message) from error
+            raise
+        return str(told["Descriptor"]["digest"])
+
     async def pull(self, repository: str, tag: str, credentials: str = "") -> None:
         """Pull an image; as long as it takes. Cancelled, the engine stops, too.
 
@@ -163,11 +177,16 @@ class Engine:
                     raise EngineFailed("the engine's news of a pull do not end")
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None = None, timeout_s: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Return the decoded answer; None for an empty one."""
         timeout = aiohttp.ClientTimeout(total=timeout_s or self._answer_s)
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": "application/json"} if body is not None else headers
         async with (
             _translated(),
             self._opened().request(

@@ -4,16 +4,23 @@ A pull takes as long as a registry likes. So it is waited for where nothing else
 namespace has a few pulls at a time, and one that hangs delays nobody but its own namespace. What
 the engine has is used under its id from then on, so that a name that changes meanwhile changes
 nothing.
+
+An image that is pulled with the credentials of a namespace is that namespace's affair: the registry
+is asked whether they may have it, also where the engine has it already, and it is pulled by its
+digest, so that the engine never knows it under the name that others could use.
 """
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from common.codec import encode
 from common.ids import Namespace
 from common.log import logger
 from common.settings import DockerSettings
+from common.store.port import StoreError
 from invoker.driver.docker import references
 from invoker.driver.docker.engine import (
     Engine,
@@ -24,7 +31,7 @@ from invoker.driver.docker.engine import (
 )
 from invoker.driver.docker.flags import Image
 from invoker.driver.docker.references import Reference
-from invoker.driver.port import CannotStart, ImageNotPulled, OwnImage
+from invoker.driver.port import CannotStart, ImageNotPulled, Login, Logins, OwnImage
 
 PULLS_AT_A_TIME: Final = 2
 """Of one namespace."""
@@ -45,9 +52,20 @@ Credentials = Callable[[Reference], Awaitable[str]]
 class OwnImages:
     """Finds and pulls the images of actions; owned by the driver until `close`."""
 
-    def __init__(self, engine: Engine, settings: DockerSettings, credentials: Credentials) -> None:
-        """Use *engine*. *credentials*: the operator's, which count for every namespace."""
+    def __init__(
+        self,
+        engine: Engine,
+        settings: DockerSettings,
+        credentials: Credentials,
+        logins: Logins | None,
+    ) -> None:
+        """Use *engine*.
+
+        credentials: the operator's, which count for every namespace.
+        logins: what namespaces have of their own.
+        """
         self._engine = engine
+        self._logins = logins
         self._settings = settings
         self._credentials = credentials
         self._ids: OrderedDict[OwnImage, str] = OrderedDict()
@@ -100,9 +118,9 @@ class OwnImages:
     def _forget(self, image: OwnImage, ended: asyncio.Task[Any]) -> None:
         self._fetches.pop(image, None)
         if not ended.cancelled() and (error := ended.exception()) is not None:
-            # Who waits has it too, unless they have left.
-            _log.info("image_not_fetched", image=image.reference, namespace=image.namespace,
-                      cause=repr(error.__cause__ or error))  # fmt: skip
+            # Here for the operator: who asked is told less, or has left.
+            _log.warning("image_not_fetched", image=image.reference, namespace=image.namespace,
+                         why=str(error.__cause__ or error))  # fmt: skip
 
     async def _fetch(self, image: OwnImage) -> None:
         try:
@@ -110,7 +128,7 @@ class OwnImages:
                 found = await self._found(image, references.parse(image.reference))
         except NoSuchImage as error:
             raise ImageNotPulled(image.reference, _NOT_THERE) from error
-        except EngineUnreachable as error:  # no mistake of the developer
+        except (EngineUnreachable, StoreError) as error:  # no mistake of the developer
             raise CannotStart from error
         except (EngineFailed, TimeoutError) as error:
             raise ImageNotPulled(image.reference, _FAILED) from error
@@ -124,6 +142,10 @@ class OwnImages:
         # An action must not fetch what would then be taken for the image of a kind.
         is_ours = reference.repository.startswith(f"{self._settings.images}/")
         may_pull = self._settings.pull != "never" and not is_ours
+        if self._logins is not None and not is_ours:
+            login = await self._logins.login(image.namespace, reference.registry)
+            if login is not None:
+                return await self._private(image, reference, _shown(login), may_pull=may_pull)
         if may_pull and self._settings.pull == "auto" and reference.may_change:
             await self._pull(image.namespace, reference)
             may_pull = False
@@ -135,10 +157,28 @@ class OwnImages:
         await self._pull(image.namespace, reference)
         return await self._engine.image_id(str(reference))
 
-    async def _pull(self, namespace: Namespace, reference: Reference) -> None:
+    async def _private(
+        self, image: OwnImage, reference: Reference, shown: str, *, may_pull: bool
+    ) -> str:
+        """Return the id of an image that the registry lets who shows *shown* have, now."""
+        digest = await self._engine.digest(str(reference), shown)
+        exact = f"{reference.repository}@{digest}"
+        try:
+            return await self._engine.image_id(exact)
+        except NoSuchImage as error:
+            if not may_pull:
+                raise ImageNotPulled(image.reference, _NOT_PULLED) from error
+        await self._pull(image.namespace, Reference(reference.repository, digest), shown)
+        return await self._engine.image_id(exact)
+
+    async def _pull(
+        self, namespace: Namespace, reference: Reference, shown: str | None = None
+    ) -> None:
+        """Pull an image. *shown*: to the registry; None is what the operator has for it."""
         pulls = self._pulls.setdefault(namespace, asyncio.Semaphore(PULLS_AT_A_TIME))
         async with pulls:
-            shown = await self._credentials(reference)
+            if shown is None:
+                shown = await self._credentials(reference)
             _log.info("image_is_pulled", image=str(reference), namespace=namespace)
             try:
                 await self._engine.pull(reference.repository, reference.tag, shown)
@@ -146,3 +186,9 @@ class OwnImages:
                 if error.is_missing:
                     raise NoSuchImage(error.message) from error
                 raise
+
+
+def _shown(login: Login) -> str:
+    """Return *login* in the form that an engine takes it."""
+    told = {"username": login.username, "password": login.password}
+    return urlsafe_b64encode(encode(told)).decode()

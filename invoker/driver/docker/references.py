@@ -16,6 +16,7 @@ class Reference(NamedTuple):
     repository: str
     """With the registry's host, if it has one."""
     tag: str
+    """Or its digest, for what is pulled by that."""
 
     def __str__(self) -> str:
         """Return it with its tag, so that an engine can't take it for the id of an image."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoker.driver import http_channel
@@ -307,6 +307,7 @@ class Transport(asyncio.Transport):
         pass
 
 
+@settings(deadline=None)  # each example makes an event loop, which a busy machine takes time for
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=8), st.booleans())
 def test_no_bytes_of_a_server_raise(pieces: list[bytes], with_a_head: bool) -> None:
     async def play() -> None:
