@@ -115,11 +115,13 @@ def running_cluster(
     invokers: int = 2,
     store: str | None = None,
     settings: Mapping[str, str] | None = None,
+    own: Mapping[str, Mapping[str, str]] | None = None,
     is_up: bool = True,
 ) -> Iterator[Cluster]:
     """Start everything but Kafka, which has to be there; stop it cleanly after.
 
     store: where CouchDB is spoken; None starts the double of it.
+    own: settings of one process, `invoker1` for example.
     is_up: whether to wait until all invokers are; else what they stand on is still to come.
     """
     prefix = f"t{secrets.token_hex(4)}_"
@@ -142,7 +144,8 @@ def running_cluster(
         ]:
             if part == "controller":
                 _give_secret(folder / f"{part}{number}", secret)
-            member = a_member(folder, part, number, shared)
+            more = (own or {}).get(f"{part}{number}", {})
+            member = a_member(folder, part, number, {**shared, **more})
             stack.callback(member.kill)
             member.start()
             members.append(member)
