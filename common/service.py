@@ -73,7 +73,8 @@ async def patiently(
             if isinstance(error, StoreError) and not error.retryable:
                 raise
             health.note(name, str(error))
-            await _pause(stop, error.pause_s if isinstance(error, StoreError) else PAUSE_S)
+            asked_s = error.pause_s if isinstance(error, StoreError | BusUnavailable) else None
+            await _pause(stop, asked_s or PAUSE_S)
         else:
             health.note(name, "")
             return opened

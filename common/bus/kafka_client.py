@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, ProducerClosed, TopicAlreadyExistsError,
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from common.bus import kafka_reader, kafka_topics
-from common.bus.kafka_connection import connection
+from common.bus.kafka_connection import connection, diagnosis
 from common.bus.kafka_errors import SIZE_ERRORS, translated, translation
 from common.bus.kafka_reader import Member, Reader
 from common.bus.offsets import Commit
@@ -231,6 +231,9 @@ class Broker:
             with translated():
                 async with asyncio.timeout(self._settings.request_timeout_s):
                     await client.start()
+        except BusUnavailable as error:
+            await end()
+            raise await diagnosis(self._settings) from error
         except BaseException:
             await end()
             raise

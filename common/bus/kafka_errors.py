@@ -5,14 +5,22 @@ from contextlib import contextmanager
 from typing import Final
 
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     IllegalOperation,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    TopicAuthorizationFailedError,
 )
 
-from common.bus.port import BusUnavailable, MessageTooLarge
+from common.bus.port import BusDenied, BusUnavailable, MessageTooLarge
 
+_FORBIDDEN: Final = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 SIZE_ERRORS: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -30,6 +38,12 @@ def translation(error: BaseException) -> BusUnavailable:
     """Return what the port calls *error*."""
     if isinstance(error, SIZE_ERRORS):
         told: BusUnavailable = MessageTooLarge()
+    elif isinstance(error, _FORBIDDEN):
+        told = BusDenied(
+            f"The message bus forbids it ({type(error).__name__}). The user of BRISK_KAFKA__USER "
+            "needs the rights to make, describe, read and write the topics of "
+            "BRISK_KAFKA__TOPIC_PREFIX, and to read the groups of the same names."
+        )
     else:
         told = BusUnavailable(f"The message bus does not answer as it should: {error!r}.")
     told.__cause__ = error

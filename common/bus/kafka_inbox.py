@@ -156,6 +156,7 @@ class Inbox:
     async def serve(self) -> None:
         """Take messages until this is cancelled, whatever becomes of the broker meanwhile."""
         while True:
+            pause_s = self._settings.retry_pause_s
             try:
                 await self._broker.ensure_topic(self.topic)
                 async with self._broker.reading(self.topic, self._member, self) as reader:
@@ -163,11 +164,12 @@ class Inbox:
                     await self._read(reader)
             except BusUnavailable as error:
                 log.warning("topic_not_read", topic=self.topic, why=str(error))
+                pause_s = error.pause_s or pause_s
             finally:
                 self._reader = None
                 self._end_turn()
                 self._is_begun = False
-            await asyncio.sleep(self._settings.retry_pause_s)
+            await asyncio.sleep(pause_s)
 
     async def commit_often(self) -> None:
         """Tell the broker what has been settled, until this is cancelled."""

@@ -56,15 +56,17 @@ class Listener:
     async def serve(self) -> None:
         """Tell what comes until this is cancelled, whatever becomes of the broker meanwhile."""
         while True:
+            pause_s = self._settings.retry_pause_s
             try:
                 async with self._broker.listening(self.topic) as self._reader:
                     self._reader.seek(self._position)
                     await self._hear(self._reader)
             except BusUnavailable as error:
                 log.warning("topic_not_heard", topic=self.topic, why=str(error))
+                pause_s = error.pause_s or pause_s
             finally:
                 self._reader = None
-            await asyncio.sleep(self._settings.retry_pause_s)
+            await asyncio.sleep(pause_s)
 
     async def _hear(self, reader: Reader) -> None:
         while True:

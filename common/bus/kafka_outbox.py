@@ -280,7 +280,7 @@ class Outbox:
 
     async def _pause(self, topic: Topic, error: BusUnavailable) -> None:
         log.warning("broker_away", topic=topic, in_flight=self.in_flight, why=str(error))
-        await asyncio.sleep(self._settings.retry_pause_s)
+        await asyncio.sleep(error.pause_s or self._settings.retry_pause_s)
 
     async def _give_back(self, lane: _Lane, error: MessageTooLarge) -> None:
         """Send anew what still fits into a topic that takes less than it did."""

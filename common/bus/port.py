@@ -26,6 +26,15 @@ Handler: TypeAlias = Callable[[Message], None]
 class BusUnavailable(BriskError):
     """The message bus cannot take messages right now. Try again in a few seconds."""
 
+    pause_s: float | None = None
+    """How long to wait before the next try, where the error knows better than who tries."""
+
+
+class BusDenied(BusUnavailable):
+    """The message bus does not let this platform in."""
+
+    pause_s = 10.0
+
 
 class MessageTooLarge(BusUnavailable):
     """The message is larger than the message bus takes."""

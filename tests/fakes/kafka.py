@@ -60,14 +60,22 @@ async def corner(**changes: Any) -> AsyncIterator[KafkaSettings]:
 class OwnBroker:
     """A broker beside the usual one, which a test may stop and start."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use a free port; *folder* holds its data."""
+    def __init__(
+        self, folder: Path, *, user: str | None = None, advertised_port: int | None = None
+    ) -> None:
+        """Use a free port; *folder* holds its data.
+
+        user: `name:password` of the only one who is let in.
+        advertised_port: where clients are told to connect to; None is its own.
+        """
         self.port = _two_free_ports()
         self._folder = folder
         self._environment = os.environ | {  # noqa: TID251
             "KAFKA_PORT": str(self.port),
             "KAFKA_HOME": str(folder),
             "KAFKA_KEEP_DATA": "1",
+            "KAFKA_USER": user or "",
+            "KAFKA_ADVERTISED_PORT": str(advertised_port or self.port),
         }
 
     @property
@@ -99,9 +107,11 @@ class OwnBroker:
 
 
 @contextmanager
-def own_broker(folder: Path) -> Iterator[OwnBroker]:
-    """Run a broker of one's own."""
-    broker = OwnBroker(folder)
+def own_broker(
+    folder: Path, *, user: str | None = None, advertised_port: int | None = None
+) -> Iterator[OwnBroker]:
+    """Run a broker of one's own; see `OwnBroker`."""
+    broker = OwnBroker(folder, user=user, advertised_port=advertised_port)
     try:
         asyncio.run(broker.start())
         yield broker
