@@ -14,11 +14,14 @@ from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.sandbox import DockerSandbox
 from invoker.driver.port import (
     Answer,
+    CannotStart,
     Died,
     Expired,
     ImageNotExecutable,
     ImageNotPulled,
+    ImageUnusable,
     Level,
+    Network,
     Operation,
     OwnImage,
     Reply,
@@ -184,6 +187,26 @@ async def test_an_image_without_its_program_is_the_developers_mistake(
         await containers.sandbox(broken_image)
 
     assert str(caught.value) == f"executable file not found in image {broken_image}"
+
+
+async def test_what_the_engine_can_not_do_is_not_the_images_fault(tmp_path: Path) -> None:
+    settings = DockerSettings(socket=engine.socket(), network="no-such-network")
+    driver = DockerDriver(settings, SandboxSettings(), {NODE: NODE}, tmp_path / "state")
+    spec = SandboxSpec(
+        container_id=ContainerId(f"test-{os.getpid()}-125"),
+        kind="blackbox",
+        memory_mb=128,
+        image=OwnImage(STRANGER, Namespace("guest")),
+        network=Network.HOST,
+    )
+    try:
+        await driver.probe()
+        with pytest.raises(CannotStart) as caught:
+            await driver.create(spec)
+    finally:
+        await driver.close()
+    assert not isinstance(caught.value, ImageUnusable)
+    assert "no-such-network" in str(caught.value.__cause__)
 
 
 async def test_an_image_that_ends_at_once_says_how(containers: Containers, made: Workshop) -> None:

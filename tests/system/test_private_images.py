@@ -130,7 +130,8 @@ def test_another_namespace_needs_its_own_though_the_image_is_here(place: Place) 
         [here] = images.pulled(library, place.registry.host)
     not_pulled(invoked(place.other, "same-name", place.image), place.image)
     by_id = here.short_id.removeprefix("sha256:")
-    not_pulled(invoked(place.other, "by-id", by_id), by_id)
+    for number, name in enumerate((by_id, f"sha256:{by_id}", here.id)):
+        not_pulled(invoked(place.other, f"by-id-{number}", name), name)
 
     assert place.login(place.other, "wrong").status == 200
     not_pulled(invoked(place.other, "wrong-password", place.image), place.image)

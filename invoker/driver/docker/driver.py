@@ -73,7 +73,6 @@ class DockerDriver:
         self._settings = settings
         self._kinds = dict(kinds)
         self._folder = state_dir / _FOLDER
-        self._natives = frozenset(natives)
         owner = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
         self._house = flags.House(
             owner=owner,
@@ -84,7 +83,9 @@ class DockerDriver:
         )
         self._engine = Engine(settings.socket, answer_s=settings.answer_s)
         self._library = Library(settings.socket, config=settings.config)
-        self._own_images = OwnImages(self._engine, settings, self._library.credentials, logins)
+        self._own_images = OwnImages(
+            self._engine, settings, self._library.credentials, logins, natives
+        )
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-freezer")
         self._images: dict[str, Image] = {}
         self._starts = asyncio.Semaphore(STARTS_PER_CORE * (os.cpu_count() or 1))
@@ -284,7 +285,7 @@ class DockerDriver:
         """Take the output of a stranger's container before it starts."""
         output = await Attachment.open(self._settings.socket, container)
         http = HttpChannel(sandbox.dial, spec.container_id, output.ended.done)
-        is_sentinelled = spec.image is None or spec.image.reference in self._natives
+        is_sentinelled = spec.image is None or self._own_images.is_native(spec.image)
         sandbox.speak(HttpVoice(http, output, is_sentinelled=is_sentinelled))
 
     async def _introduce(self, sandbox: DockerSandbox, image: Image) -> None:

@@ -13,7 +13,7 @@ digest, so that the engine never knows it under the name that others could use.
 import asyncio
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 from common.codec import encode
@@ -41,6 +41,7 @@ _SLOW: Final = (
 )
 _NOT_THERE: Final = "The registry does not have it, or not for everybody."
 _NOT_PULLED: Final = "The image is not here, and this platform pulls none."
+_AN_ID: Final = "An image is named, not picked by its id."
 _FAILED: Final = "The registry did not hand it out."
 
 _log: Final = logger(__name__)
@@ -57,13 +58,16 @@ class OwnImages:
         engine: Engine,
         settings: DockerSettings,
         credentials: Credentials,
-        logins: Logins | None,
+        logins: Logins | None = None,
+        natives: Collection[str] = (),
     ) -> None:
         """Use *engine*.
 
         credentials: the operator's, which count for every namespace.
         logins: what namespaces have of their own.
+        natives: images that are used as they are here, also where they may have changed.
         """
+        self._natives = frozenset(str(references.parse(each)) for each in natives)
         self._engine = engine
         self._logins = logins
         self._settings = settings
@@ -100,6 +104,10 @@ class OwnImages:
         if fetch.cancelled():
             raise CannotStart("the driver is closed")
         fetch.result()
+
+    def is_native(self, image: OwnImage) -> bool:
+        """Tell whether *image* counts as a runtime of ours, which marks the ends of its logs."""
+        return str(references.parse(image.reference)) in self._natives
 
     def at_hand(self, image: OwnImage) -> Image | None:
         """Return *image* as it was last prepared; None if it was not, or long ago."""
@@ -140,13 +148,16 @@ class OwnImages:
     async def _found(self, image: OwnImage, reference: Reference) -> str:
         """Return the id of the image, pulled if the policy says so."""
         # An action must not fetch what would then be taken for the image of a kind.
+        if reference.is_id:
+            raise ImageNotPulled(image.reference, _AN_ID)
         is_ours = reference.repository.startswith(f"{self._settings.images}/")
         may_pull = self._settings.pull != "never" and not is_ours
         if self._logins is not None and not is_ours:
             login = await self._logins.login(image.namespace, reference.registry)
             if login is not None:
                 return await self._private(image, reference, _shown(login), may_pull=may_pull)
-        if may_pull and self._settings.pull == "auto" and reference.may_change:
+        is_kept = str(reference) in self._natives
+        if may_pull and self._settings.pull == "auto" and reference.may_change and not is_kept:
             await self._pull(image.namespace, reference)
             may_pull = False
         try:

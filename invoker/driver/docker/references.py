@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 DEFAULT: Final = "default"
 """Where engines look for an image whose name has no host."""
 _LATEST: Final = "latest"
+_ALGORITHMS: Final = ("sha256", "sha384", "sha512")
 
 
 class Reference(NamedTuple):
@@ -28,6 +29,11 @@ class Reference(NamedTuple):
         first, slash, _ = self.repository.partition("/")
         is_host = slash and ("." in first or ":" in first or first == "localhost")
         return first if is_host else DEFAULT
+
+    @property
+    def is_id(self) -> bool:
+        """Whether an engine would take it for the id of an image, whoever may use that."""
+        return self.repository in _ALGORITHMS
 
     @property
     def may_change(self) -> bool:

@@ -22,3 +22,10 @@ from invoker.driver.docker.references import parse
 def test_a_reference_is_read_whole(text: str, whole: str, registry: str, may_change: bool) -> None:
     read = parse(text)
     assert (str(read), read.registry, read.may_change) == (whole, registry, may_change)
+    assert not read.is_id
+
+
+@pytest.mark.parametrize("text", ["sha256:4b87", f"sha256:{'a' * 64}", "sha512:ab"])
+def test_what_an_engine_takes_for_an_id_is_told_apart(text: str) -> None:
+    assert parse(text).is_id
+    assert not parse(f"host.example/{text}").is_id
