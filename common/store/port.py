@@ -62,6 +62,8 @@ class RestoreUnfinished(StoreError):
     """These stores hold a part of a backup only, and nobody may use them."""
 
     retryable = True
+
+    retryable = True
     pause_s = 5.0
 
 

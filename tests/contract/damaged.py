@@ -80,18 +80,38 @@ class Below:
         del there["_rev"]
         self.ask("PUT", "act_20251122", record_id, value=there)
 
+    def change_sums(self, shard: str) -> None:
+        """Have the sums of a closed day be others than it was closed with."""
+        if self.is_sqlite:
+            sql = "UPDATE usage_day SET hours=replace(hours, '1', '2') WHERE shard=?"
+            self._sql("usage.db", sql, shard)
+            return
+        rows = self.ask("GET", "usage", "_all_docs", query="?include_docs=true")["rows"]
+        doc = next(row["doc"] for row in rows if row["doc"].get("shard") == shard)
+        doc["activations"] = [number and number + 1 for number in doc["activations"]]
+        self.ask("PUT", "usage", doc["_id"], value=doc)
+
+    def delete_record(self, shard: str, record_id: str) -> None:
+        """Delete a record without its bill."""
+        if self.is_sqlite:
+            name = f"activations/act-{shard}.db"
+            self._sql(name, "DELETE FROM activation WHERE ns||'/'||aid=?", record_id)
+            return
+        rev = self.ask("GET", f"act_{shard}", record_id)["_rev"]
+        self.ask("DELETE", f"act_{shard}", record_id, query=f"?rev={rev}")
+
     def conflict(self, database: str, doc_id: str) -> None:
         """Add a revision that lost, as a replication would."""
         lost = {"_id": doc_id, "_rev": "1-0000000000000000000000000000000a", "lost": True}
         self.ask("POST", database, "_bulk_docs", value={"docs": [lost], "new_edits": False})
 
-    def ask(self, method: str, *path: str, value: Any = None) -> Any:
+    def ask(self, method: str, *path: str, value: Any = None, query: str = "") -> Any:
         """Send one request to CouchDB."""
         assert self._settings
         name, *rest = path
         text = "/".join(quote(each, safe="") for each in (self._settings.prefix + name, *rest))
         data = None if value is None else json.dumps(value).encode()
-        asked = urllib.request.Request(f"{self._settings.url}/{text}", data, method=method)
+        asked = urllib.request.Request(f"{self._settings.url}/{text}{query}", data, method=method)
         asked.add_header("Content-Type", "application/json")
         if self._settings.user and self._settings.password:
             pair = f"{self._settings.user}:{self._settings.password.get_secret_value()}"

@@ -10,15 +10,17 @@ from cli.upkeep.backup import back_up
 from cli.upkeep.check import check
 from cli.upkeep.findings import Report
 from common.clock import SystemClock
+from common.entity import activation_document
 from common.entity.activation import ActivationRecord
 from common.ids import DocId
 from common.store.port import Corrupted, LayoutUnknown
 from common.store.schema import RESTORING, SCHEMA
 from common.store.secrets_file import InstallationSecret
-from tests.contract import holdings
+from common.store.shard import Shard
+from tests.contract import closed, holdings
 from tests.contract.damaged import Below
-from tests.contract.stores import STORE_PARAMS, STORES, contents, require
-from tests.fakes.records import a_record
+from tests.contract.stores import STORE_PARAMS, STORES, contents, intake, require
+from tests.fakes.records import DAY_MS, NOON_MS, a_record
 
 LARGE_ID = f"guest/{holdings.LARGE.activation_id}"
 
@@ -90,6 +92,55 @@ async def test_damage_is_found_and_named(
     found = [one for one in report.findings if one.kind == kind]
     assert where in {one.where for one in found}
     assert all(one.fix for one in found)
+
+
+@pytest.fixture(params=STORE_PARAMS)
+async def closed_days(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store with a sealed day, a dropped one, and a record that came late."""
+    require(request.param, request)
+    stores = await STORES[request.param](tmp_path / "data")
+    before = Shard(closed.TODAY.day - 1)
+    await closed.written(stores, *map(a_record, range(5)))
+    await closed.written(stores, a_record(9, start_ms=NOON_MS - DAY_MS))
+    for shard in (closed.TODAY, before):
+        await closed.sealed(stores.activations, shard)
+    await stores.activations.drop(before)
+    await closed.written(stores, a_record(50))
+    await stores.close()
+    return str(request.param)
+
+
+@pytest.mark.parametrize("shard", ["20251121", "20251120"])
+async def test_sums_that_are_not_those_of_their_day_are_found(
+    closed_days: str, shard: str, tmp_path: Path
+) -> None:
+    Below(closed_days, tmp_path / "data").change_sums(shard)
+    report = await checked(closed_days, tmp_path / "data", None)
+    assert set(kinds(report)) == {"bill"}
+    assert {one.where for one in report.findings} == {shard}
+
+
+async def test_a_record_that_is_gone_from_a_sealed_day_is_found(
+    closed_days: str, tmp_path: Path
+) -> None:
+    Below(closed_days, tmp_path / "data").delete_record("20251121", RECORD_ID)
+    report = await checked(closed_days, tmp_path / "data", None)
+    assert set(kinds(report)) == {"bill"}
+    assert "is billed 5 activations" in report.findings[-1].what
+    assert "its records are 4 activations" in report.findings[-1].what
+
+
+async def test_a_record_that_would_be_billed_twice_is_found(
+    closed_days: str, tmp_path: Path
+) -> None:
+    held = contents(closed_days, tmp_path / "data")
+    (late,) = [shard for shard in await held.states() if shard.is_late]
+    await held.close()
+    filling = intake(closed_days, tmp_path / "data")
+    await filling.add_records(late, [activation_document.encode(a_record(0))])
+    await filling.close()
+    report = await checked(closed_days, tmp_path / "data", None)
+    assert [(one.kind, one.where) for one in report.findings] == [("double", RECORD_ID)]
 
 
 async def test_other_bytes_than_their_digest_are_found_and_not_backed_up(

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.fakes import kafka
 from tests.fakes.api import Api
+from tests.fakes.cluster import running_cluster, wait_until
 from tests.fakes.embedded import GUEST_AUTH, ROOT, running_platform
 
 USAGE = "/api/brisk/v1/namespaces/_/usage?by=hour"
@@ -100,6 +102,34 @@ def test_what_was_wiped_comes_back_with_its_bill(tmp_path: Path, over_a_cluster:
         assert admin("check", "--data", str(restored.data))["sound"]
 
 
+@pytest.mark.kafka
+def test_a_cluster_that_runs_is_backed_up_and_goes_on_as_an_embedded_platform(
+    tmp_path: Path,
+) -> None:
+    if reason := kafka.absence():
+        pytest.skip(reason)
+    file = str(tmp_path / "cluster.gz")
+    with running_cluster(tmp_path, invokers=1) as cluster:
+        api = cluster.api
+        api.put_action("long", LONG)
+        for number in range(10):
+            assert api.invoke("long", {"n": number}).body["response"]["result"] == {"n": number + 1}
+        wait_until(lambda: used(api)["activations"] == 10, cluster.logs)
+        settings = cluster.controller.environment
+        assert admin("check", "--cluster", settings=settings)["sound"]
+        counts = admin("backup", file, "--cluster", "--with-secret", settings=settings)["counts"]
+        assert counts == {"subjects": 3, "entities": 1, "code": 1, "records": 10, "closed": 0}
+        assert "are not empty" in admin("restore", file, "--cluster", fails=True, settings=settings)
+        before, bill = activations(api), used(api)
+
+    admin("restore", file, "--data", str(tmp_path / "data"))
+
+    with running_platform(tmp_path) as restored:
+        api = Api(restored.url, GUEST_AUTH)
+        assert (activations(api), used(api)) == (before, bill)
+        assert api.invoke("long", {"n": 1}).body["response"]["result"] == {"n": 2}
+
+
 def test_a_backup_beside_a_platform_under_load_is_of_one_moment(tmp_path: Path) -> None:
     with running_platform(tmp_path) as platform:
         api = Api(platform.url, platform.auth)
@@ -158,6 +188,29 @@ def test_a_restore_that_is_killed_keeps_the_platform_from_starting(tmp_path: Pat
         assert used(Api(restored.url, GUEST_AUTH))["activations"] == 5
 
 
+def test_a_disk_that_is_full_ends_a_restore_which_can_be_done_again(tmp_path: Path) -> None:
+    with running_platform(tmp_path) as platform:
+        api = Api(platform.url, platform.auth)
+        for number in range(8):
+            api.put_action(f"long{number}", LONG + str(number))
+    file, target = str(tmp_path / "b.gz"), str(tmp_path / "new")
+    admin("backup", file, "--data", str(platform.data))
+    full = subprocess.run(
+        [sys.executable, "-c", FULL, "restore", file, "--data", target],
+        cwd=ROOT, timeout=60, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (full.returncode, full.stdout) == (1, "")
+    assert "cannot be used now" in full.stderr
+    assert "has not ended" in admin("backup", str(tmp_path / "no"), "--data", target, fails=True)
+    assert admin("restore", file, "--data", target)["counts"]["code"] == 8
+
+
+FULL = """
+import resource, sys
+from cli.program import run
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+sys.exit(run("brisk", ["admin", "db", *sys.argv[1:]]))
+"""
 KILLED = """
 import os, signal, sys
 from cli.program import run

@@ -8,7 +8,14 @@ import pytest
 from common.bus.port import BusUnavailable
 from common.health import Health
 from common.service import PAUSE_S, StoppedEarly, patiently
-from common.store.port import Corrupted, Denied, StoreError, StoreUnavailable
+from common.store.port import (
+    Corrupted,
+    Denied,
+    LayoutUnknown,
+    RestoreUnfinished,
+    StoreError,
+    StoreUnavailable,
+)
 from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.looptime
@@ -28,12 +35,14 @@ def failing(*errors: Exception) -> tuple[Callable[[], Awaitable[str]], list[floa
 
 
 async def test_it_tries_again_until_it_is_open(clock: FakeClock) -> None:
-    open_, asked = failing(BusUnavailable("no"), StoreUnavailable("no"))
+    open_, asked = failing(
+        BusUnavailable("no"), StoreUnavailable("no"), RestoreUnfinished("not yet")
+    )
     health = Health(clock, "kafka")
 
     assert await patiently(health, "kafka", open_, asyncio.Event()) == "opened"
 
-    assert asked == [0, PAUSE_S, 2 * PAUSE_S]
+    assert asked == [0, PAUSE_S, 2 * PAUSE_S, 2 * PAUSE_S + RestoreUnfinished.pause_s]
     assert health.complaints == {}
 
 
@@ -51,7 +60,9 @@ async def test_a_password_that_is_refused_is_not_tried_soon(clock: FakeClock) ->
     assert 4 * Denied.pause_s > 300
 
 
-@pytest.mark.parametrize("error", [Corrupted("The spool is damaged."), StoreError("odd")])
+@pytest.mark.parametrize(
+    "error", [Corrupted("The spool is damaged."), StoreError("odd"), LayoutUnknown("newer")]
+)
 async def test_what_waiting_does_not_mend_ends_the_start(
     clock: FakeClock, error: StoreError
 ) -> None:
