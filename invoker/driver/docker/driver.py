@@ -129,12 +129,12 @@ class DockerDriver:
             async with asyncio.timeout(CHECK_S):
                 await self._engine.check()
         except TimeoutError as error:
-            self._presence.lost("the engine does not answer in time")
+            self._presence.silent("the engine does not answer in time")
             raise EngineUnreachable("the engine does not answer in time") from error
         except EngineFailed as error:
             self._presence.lost(str(error))
             raise
-        if self._presence.is_away:
+        if self._presence.answered():
             if self._finding is None or self._finding.done():
                 self._finding = self._begin(self._presence.found())
             raise EngineFailed("it is back, and what it left is being removed")

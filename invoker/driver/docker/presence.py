@@ -17,6 +17,9 @@ REMEDY: Final = (
     "start the engine, or name its socket in BRISK_DOCKER__SOCKET; nothing else has to be done"
 )
 
+SILENCES: Final = 2
+"""So many checks in a row that are not answered in time are an outage."""
+
 _log: Final = logger(__name__)
 
 
@@ -34,6 +37,7 @@ class Presence:
         self._away_since_s: float | None = None
         self._is_there = asyncio.Event()
         self._is_there.set()
+        self._silences = 0
         self.outages = 0
         """How often it went away."""
 
@@ -53,8 +57,19 @@ class Presence:
             self.outages += 1
             _log.error("engine_is_away", why=why, remedy=REMEDY)
 
+    def silent(self, why: str) -> None:
+        """Note that it did not answer in time: it may be busy, unless that happens again."""
+        self._silences += 1
+        if self._silences >= SILENCES:
+            self.lost(why)
+
+    def answered(self) -> bool:
+        """Note that it answered; tell whether it has been away, and is still to be `found`."""
+        self._silences = 0
+        return self.is_away
+
     async def found(self) -> None:
-        """Note that it answered; after an outage, clean up first. Raises `EngineFailed`."""
+        """End an outage: clean up, then let everybody go on. Raises `EngineFailed`."""
         if self.is_away:
             await self._clean_up()
             self._is_there.set()

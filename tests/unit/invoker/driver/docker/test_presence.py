@@ -67,3 +67,15 @@ async def test_an_outage_is_waited_for_as_long_as_it_may_last_and_then_not_at_al
     assert not waiting.done(), "a new outage has its own time"
     await presence.found()
     await waiting
+
+
+async def test_an_engine_that_is_busy_for_a_moment_is_not_away() -> None:
+    presence = Presence(30, Cleaning())
+    for _ in range(3):
+        presence.silent("busy")
+        assert not presence.answered()
+    assert presence.outages == 0
+    presence.silent("busy")
+    presence.silent("busy")
+    assert presence.is_away
+    assert presence.answered(), "it has to be found"
