@@ -167,6 +167,9 @@ class KafkaBus:
     async def close(self) -> None:
         """Stop taking messages, flush, commit what is settled, end every `receive`. Idempotent.
 
+        Who waits for a topic that was received from here has it at once. Where nobody does, the
+        place is kept, so that a restart takes it at once.
+
         Waits `close_s` for an absent broker, and no longer.
         """
         if not self._is_closed:
@@ -176,6 +179,7 @@ class KafkaBus:
                     await self._outbox.flush()
                     for inbox in self._inboxes.values():
                         await inbox.commit()
+                        await inbox.make_way()
             except TimeoutError:
                 log.error("bus_not_flushed", in_flight=self._outbox.in_flight)
         await self.abandon()

@@ -155,6 +155,11 @@ class Broker:
         found = kept.get(partition)
         return None if found is None or found.offset < 0 else Commit(found.offset, found.metadata)
 
+    async def members(self, topic: Topic) -> int:
+        """Return how many take part in the consumption of *topic*. Raises `BusUnavailable`."""
+        [answer] = await self._ask("describe_consumer_groups", [self._named(topic)])
+        return sum(len(group[5]) for group in answer.groups)
+
     def reading(
         self, topic: Topic, name: str, member: Member
     ) -> AbstractAsyncContextManager[Reader]:

@@ -195,6 +195,16 @@ class Inbox:
             self._last = commit
             self._marks.committed(self.topic, commit.low)
 
+    async def make_way(self) -> None:
+        """Let who waits for the topic have it when this ends; else the place is kept for us."""
+        try:
+            others_wait = await self._broker.members(self.topic) > 1
+        except BusUnavailable as error:
+            log.info("place_kept", topic=self.topic, why=str(error))
+            return
+        if others_wait and self._reader is not None:
+            self._reader.leaves_place = True
+
     async def on_given(self) -> None:
         """The topic is read here from now on; called by the client."""
         self._turn += 1

@@ -1,8 +1,8 @@
 """Reading one topic: as a member of its group, who shares it, or as a listener, who hears all.
 
-A member is a static one: after a crash it takes its place again at once, instead of waiting until
-the broker has missed it. A listener belongs to no group and commits nothing; where it goes on is
-its own affair.
+A member is a static one: after a crash or a restart it takes its place again at once, instead of
+waiting until the broker has missed it. It signs off when it is told to, for who waits. A listener
+belongs to no group and commits nothing; where it goes on is its own affair.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from common.settings import KafkaSettings
 _FETCH_BYTES: Final = 2 << 20
 _FETCH_WAIT_MS: Final = 500
 _DAY_MS: Final = 86_400_000
+# How soon a member hears that a topic is its own now.
+_HEARTBEAT_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Reader:
         self._consumer = consumer
         self._partition = partition
         self._timeout_s = timeout_s
+        self.leaves_place = False
+        """Whether its member's place in the group goes with it, and is not kept for its return."""
 
     async def fetch(self, most: int, timeout_s: float) -> list[Received]:
         """Return up to *most* messages, as soon as there is one. Raises `BusUnavailable`."""
@@ -124,17 +128,21 @@ async def joined(
         max_partition_fetch_bytes=_FETCH_BYTES,
         partition_assignment_strategy=(RoundRobinPartitionAssignor,),
         session_timeout_ms=round(settings.session_timeout_s * 1000),
-        heartbeat_interval_ms=round(settings.session_timeout_s * 1000 / 5),
+        heartbeat_interval_ms=round(min(settings.session_timeout_s / 5, _HEARTBEAT_S) * 1000),
         rebalance_timeout_ms=round((settings.session_timeout_s + settings.hand_over_s) * 1000),
         # A full pool takes nothing for hours, and is alive.
         max_poll_interval_ms=_DAY_MS,
     )
     consumer.subscribe([topic], listener=_Turns(member))
+    reader = Reader(consumer, partition, settings.request_timeout_s)
     try:
         with translated():
             await consumer.start()
-        yield Reader(consumer, partition, settings.request_timeout_s)
+        yield reader
     finally:
+        if reader.leaves_place:
+            # Trap: who has a name in the group is never signed off by aiokafka.
+            consumer._coordinator._group_instance_id = None
         await _end(consumer)
 
 
