@@ -8,9 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.store.couch import CouchStores
-from common.store.port import DayStore, StoreError, Unbalanced
+from common.store.couch_shards import Shards
+from common.store.port import DayStore, StoreError, StoreUnavailable, Unbalanced
+from common.store.rollups import Owned
 from common.store.shard import Shard, State
-from tests.contract.closed import TODAY, bill, sealed
+from tests.contract.closed import TODAY, bill, sealed, usage
 from tests.couchfake.faults import Kind
 from tests.couchfake.server import CouchFake
 from tests.fakes.records import NOON_MS, a_record, an_action
@@ -142,6 +144,64 @@ async def test_a_write_that_gets_in_while_a_day_is_closed_is_found_and_summed_ap
     assert late["late"]
     await stores.activations.drop(TODAY)
     assert await bill(stores.activations) == (5, 24, 24 * 256)
+
+
+async def test_late_sums_count_from_the_moment_that_the_day_says_so(
+    fake: CouchFake, stores: CouchStores, other: CouchStores, tmp_path: Path
+) -> None:
+    put(other, 3)
+    await written(other)
+    await sealed(stores.activations)
+    put(other, 2, start=10)
+    await written(other)
+    fake.script.add("reset_before", method="PUT", path="shard%2F", times=1)
+
+    with pytest.raises(StoreUnavailable):
+        await stores.activations.seal(TODAY)
+    assert len(sums(fake)) == 2, "they are written"
+    assert [row.activations for row in await usage(stores.activations)] == [3]
+
+    await sealed(stores.activations)
+    assert await bill(stores.activations) == (5, 24, 24 * 256)
+
+
+async def test_a_record_that_comes_between_two_looks_is_in_the_sums(
+    fake: CouchFake, stores: CouchStores, other: CouchStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(other, 3)
+    await written(other)
+    look = Shards.everybodys_usage
+    looked = 0
+
+    async def look_and_write(self: Shards, shard: Shard) -> list[Owned]:
+        nonlocal looked
+        rows = await look(self, shard)
+        looked += 1
+        if looked == 1:
+            put(other, 1, start=100)
+            await written(other)
+        return rows
+
+    monkeypatch.setattr(Shards, "everybodys_usage", look_and_write)
+
+    report = await sealed(stores.activations)
+
+    assert (report.activations, report.billed_ms) == (4, 103)
+    assert len(sums(fake)) == 1
+    assert await bill(stores.activations) == (4, 103, 103 * 256)
+
+
+async def test_a_process_that_has_not_heard_of_a_drop_answers_the_same(
+    fake: CouchFake, stores: CouchStores, other: CouchStores
+) -> None:
+    put(other, 3)
+    await written(other)
+    assert await bill(other.activations) == (3, 3, 768)
+
+    await close_the_day(stores.activations)
+
+    assert await bill(other.activations) == (3, 3, 768)
+    assert (await other.activations.audit(GUEST)).dropped.activations == 3
 
 
 async def test_a_day_waits_for_writes_under_way_before_it_is_summed(
