@@ -17,6 +17,7 @@ from common.clock import Clock
 from common.ids import DocId, Namespace
 from common.settings import CouchdbSettings
 from common.store import couch_layout as layout
+from common.store import couch_walk
 from common.store.contents import (
     Database,
     Disturbed,
@@ -188,33 +189,20 @@ class CouchContents:
                 yield row["doc"]
 
     async def _rows(self, database: str, asked: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Yield rows that are no design documents; pages shrink when they take too long."""
-        page = _PAGE
-        query = dict(asked)
-        while True:
-            try:
-                answer = await self._http.read(
-                    "GET", self._prefix + database, "_all_docs", query=query | {"limit": page}
-                )
-            except DatabaseMissing:
-                if database == layout.META:
-                    raise
-                if query.keys() != asked.keys():
-                    raise Disturbed(f"The database {database} was deleted meanwhile.") from None
-                return
-            except StoreUnavailable:
-                if page == 1:
-                    raise
-                page = max(page // 8, 1)
-                continue
-            rows = answer.json()["rows"]
-            for row in rows:
+        """Yield rows that are no design documents. Raises `Disturbed` when they go meanwhile."""
+        has_begun = False
+        try:
+            async for row in couch_walk.rows(
+                self._http, self._prefix + database, asked, page=_PAGE
+            ):
+                has_begun = True
                 if not row["id"].startswith("_design/"):
                     yield row
-            if len(rows) < page:
-                return
-            # The least string behind the last id.
-            query["startkey"] = rows[-1]["id"] + "\0"
+        except DatabaseMissing:
+            if database == layout.META:
+                raise
+            if has_begun:
+                raise Disturbed(f"The database {database} was deleted meanwhile.") from None
 
 
 def _held(wrapped: dict[str, Any]) -> HeldDocument:

@@ -19,6 +19,7 @@ from common.ids import DocId, Namespace, Rev
 from common.log import logger
 from common.settings import CouchdbSettings
 from common.store import couch_layout as layout
+from common.store import couch_walk
 from common.store.couch_faults import Ambiguous, Refused, pause_s
 from common.store.couch_http import CouchHttp
 from common.store.port import Body, Conflict, Corrupted, Doc, Missing, StoreUnavailable
@@ -104,18 +105,12 @@ class CouchDocStore:
 
     async def every(self) -> AsyncIterator[Doc]:
         """Yield all documents, by their ids. Raises `StoreUnavailable`, `Corrupted`."""
-        asked: dict[str, Any] = {"include_docs": True, "limit": _PAGE}
-        while True:
-            answer = await self._http.read("GET", self._database, "_all_docs", query=asked)
-            rows = answer.json()["rows"]
-            for row in rows:
-                # An index is no document, and one may have been deleted just now.
-                if row["doc"] is not None and not row["id"].startswith("_design/"):
-                    yield _doc(DocId(row["id"]), row["doc"])
-            if len(rows) < _PAGE:
-                return
-            # The least string behind the last id.
-            asked["startkey"] = rows[-1]["id"] + "\0"
+        async for row in couch_walk.rows(
+            self._http, self._database, {"include_docs": True}, page=_PAGE
+        ):
+            # An index is no document, and one may have been deleted just now.
+            if row["doc"] is not None and not row["id"].startswith("_design/"):
+                yield _doc(DocId(row["id"]), row["doc"])
 
     async def _wrapped(self, doc_id: DocId) -> dict[str, Any]:
         wrapped = (await self._http.read("GET", self._database, doc_id)).json()

@@ -12,13 +12,14 @@ from typing import Any, Final
 from common.ids import ActivationId, DocId, Namespace
 from common.log import logger
 from common.store import couch_layout as layout
+from common.store import couch_walk
 from common.store.couch_faults import DatabaseMissing
 from common.store.couch_http import CouchHttp
 from common.store.couch_records import APART, usage_row
 from common.store.couch_states import States
 from common.store.days import bounds
 from common.store.ledger import HourUsage
-from common.store.port import ActivationFilter, StoreUnavailable
+from common.store.port import ActivationFilter
 from common.store.rollups import Owned
 from common.store.shard import Shard
 
@@ -141,28 +142,14 @@ class Shards:
 
     async def every(self, shard: Shard, namespace: Namespace) -> AsyncIterator[dict[str, Any]]:
         """Yield every record of a namespace in this place; pages shrink when they take too long."""
-        asked: dict[str, Any] = layout.namespace_range(namespace) | {"include_docs": True}
-        page = _PAGE
-        while True:
-            try:
-                answer = await self._http.read(
-                    "GET", self._states.database(shard), "_all_docs", query=asked | {"limit": page}
-                )
-            except DatabaseMissing:
-                self._states.forget(shard)
-                return
-            except StoreUnavailable:
-                if page == 1:
-                    raise
-                page = max(page // 8, 1)
-                continue
-            rows = answer.json()["rows"]
-            for row in rows:
+        asked = layout.namespace_range(namespace) | {"include_docs": True}
+        try:
+            async for row in couch_walk.rows(
+                self._http, self._states.database(shard), asked, page=_PAGE
+            ):
                 yield row["doc"]
-            if len(rows) < page:
-                return
-            # The least string behind the last id.
-            asked["startkey"] = rows[-1]["id"] + "\0"
+        except DatabaseMissing:
+            self._states.forget(shard)
 
     async def _rows_of(
         self, shard: Shard, ids: Sequence[DocId], *, with_documents: bool

@@ -11,7 +11,7 @@ the next sealing finds that the view has more, and sums that apart, as a run of 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from common import codec, metrics
@@ -20,6 +20,7 @@ from common.ids import Namespace
 from common.log import logger
 from common.settings import CouchdbSettings
 from common.store import couch_layout as layout
+from common.store import couch_walk
 from common.store.couch_admin import CouchAdmin
 from common.store.couch_faults import DatabaseMissing, pause_s
 from common.store.couch_gate import Gate
@@ -88,8 +89,9 @@ class CouchSums:
         }
         found: list[tuple[Shard, Rollup]] = []
         if by_text:
-            asked = layout.sums_range(namespace, first_day, last_day)
-            async for doc in self._documents(asked):
+            asked = layout.sums_range(namespace, first_day, last_day) | {"include_docs": True}
+            async for row in couch_walk.rows(self._http, self._database, asked, page=_PAGE):
+                doc = row["doc"]
                 shard, runs = by_text.get(doc.get("shard", ""), (None, 0))
                 if shard is not None and doc.get("run", 0) < runs:
                     found.append((shard, rollup_of(doc)))
@@ -243,15 +245,3 @@ class CouchSums:
             found += docs
             if len(docs) < _PAGE:
                 return found
-
-    async def _documents(self, asked: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
-        query: dict[str, Any] = {**asked, "include_docs": True, "limit": _PAGE}
-        while True:
-            answer = await self._http.read("GET", self._database, "_all_docs", query=query)
-            rows = answer.json()["rows"]
-            for row in rows:
-                yield row["doc"]
-            if len(rows) < _PAGE:
-                return
-            # The least string behind the last id.
-            query["startkey"] = rows[-1]["id"] + "\0"
