@@ -10,6 +10,7 @@ begins by asking the broker where, and reading on from there.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from common.message.topics import Topic
 from common.settings import KafkaSettings
 
 _FETCH_S: Final = 5.0
+# How old the lag may be that is shown while nothing is taken.
+_LOOK_S: Final = 1.0
 # A dozen of the largest payloads; with what aiokafka has fetched, a fifth more.
 _PREFETCH_BYTES: Final = 12 << 20
 _NOTHING: Final = Commit(0, "")
@@ -268,7 +271,14 @@ class Inbox:
     async def _wait_for_room(self, reader: Reader) -> None:
         self._has_room.clear()
         with reader.paused():
-            await self._has_room.wait()
+            while not self._has_room.is_set():
+                try:
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._has_room.wait()
+                except TimeoutError:
+                    # Nothing is fetched that would tell how much waits behind what is here.
+                    with contextlib.suppress(BusUnavailable):
+                        await reader.ask_end()
 
     async def _take(self, received: Received) -> None:
         offset = received.offset

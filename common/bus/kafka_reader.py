@@ -57,6 +57,7 @@ class Reader:
         self._consumer = consumer
         self._partition = partition
         self._timeout_s = timeout_s
+        self._asked_end = 0
         self.leaves_place = False
         """Whether its member's place in the group goes with it, and is not kept for its return."""
 
@@ -98,13 +99,15 @@ class Reader:
         with translated():
             async with asyncio.timeout(self._timeout_s):
                 found = await self._consumer.end_offsets([self._partition])
-        return int(found[self._partition])
+        self._asked_end = int(found[self._partition])
+        return self._asked_end
 
     @property
     def end(self) -> int | None:
         """The offset that the next message of the topic will get, as far as is known."""
         with suppress(IllegalStateError, AssertionError):
-            return self._consumer.highwater(self._partition)  # type: ignore[no-any-return]
+            fetched = self._consumer.highwater(self._partition)
+            return None if fetched is None else max(int(fetched), self._asked_end)
         return None
 
 
