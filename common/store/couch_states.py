@@ -130,22 +130,16 @@ class States:
         self._known.pop(shard, None)
         self._made.discard(shard)
 
-    async def writable(self, day: int) -> Shard | None:
-        """Return where records of *day* go now; None when they came too late for its own place.
+    async def writable(self, shard: Shard) -> State:
+        """Return the state of a place, as far as is known here; if it is open, it is there.
 
-        The database is made if need be. Raises `StoreUnavailable`, `Denied`.
+        Raises `StoreUnavailable`, `Denied`.
         """
-        shard = Shard(day)
         known = (await self.all()).get(shard)
         if known is not None and known.state is not State.OPEN:
-            return None
+            return known.state
         await self.ensure(shard)
-        return shard
-
-    async def is_open(self, shard: Shard) -> bool:
-        """Tell whether a place that was writable still is, as far as is known here."""
-        known = (await self.all()).get(shard)
-        return known is None or known.state is State.OPEN
+        return State.OPEN
 
     async def late(self, day: int) -> Shard:
         """Return where goes what came too late for *day*. Raises as `writable` does."""

@@ -39,7 +39,7 @@ from common.store.couch_records import ATTACHMENT, Wire, apart_id, to_wire
 from common.store.couch_shards import Shards
 from common.store.couch_states import States
 from common.store.port import Conflict, Denied, StoreError, StoreUnavailable, Unbalanced
-from common.store.shard import Shard
+from common.store.shard import Shard, State
 from common.store.waiting import Pending
 
 _log: Final = logger(__name__)
@@ -190,18 +190,27 @@ class BulkWriter:
                 self._settled(again)
 
     async def _send(self, wires: list[Wire]) -> list[Wire]:
-        """Send one bulk, and return those of its records that are to be sent again."""
-        day = wires[0].entry.day
-        shard = await self._states.writable(day)
-        if shard is not None:
-            return await self._send_to(shard, wires)
-        new = await self._without_counted(day, wires)
-        if not new:
-            return []
-        metrics.LATE_RECORDS.inc(sum(not wire.is_tried for wire in new))
-        return await self._send_to(await self._states.late(day), new)
+        """Send one bulk, and return those of its records that are to be sent again.
 
-    async def _send_to(self, shard: Shard, wires: list[Wire]) -> list[Wire]:
+        What is done with otherwise leaves *wires*, so that a failure concerns the others only.
+        """
+        own = Shard(wires[0].entry.day)
+        state = await self._states.writable(own)
+        if state is State.SEALING and any(wire.is_tried for wire in wires):
+            # What was sent before may still arrive; sent there again, it is stored once.
+            for wire in [wire for wire in wires if not wire.is_tried]:
+                wires.remove(wire)
+                self._queue(wire, first=True)
+        elif state is not State.OPEN:
+            wires[:] = await self._without_counted(own, wires)
+            if not wires:
+                return []
+            metrics.LATE_RECORDS.inc(sum(not wire.is_tried for wire in wires))
+            return await self._send_to(await self._states.late(own.day), State.OPEN, wires)
+        return await self._send_to(own, state, wires)
+
+    async def _send_to(self, shard: Shard, state: State, wires: list[Wire]) -> list[Wire]:
+        """Send to a place, if it is in that *state* still."""
         database = self._states.database(shard)
         try:
             for wire in wires:
@@ -211,7 +220,7 @@ class BulkWriter:
             is_again = any(wire.is_tried for wire in wires)
             # Until what is stored is not pending any more: a question must not find it in both.
             async with self._gate.enter("write"):
-                if not await self._states.is_open(shard):
+                if await self._states.writable(shard) is not state:
                     raise StoreUnavailable(f"The day {shard.text} was closed just now.")
                 for wire in wires:
                     wire.is_tried = True
@@ -233,8 +242,8 @@ class BulkWriter:
             self._refuse(wire.entry, Invalid("The database forbids this record."))
         return found.again
 
-    async def _without_counted(self, day: int, wires: list[Wire]) -> list[Wire]:
-        """Return those of *wires* that came too late for *day*, and are in no closed place.
+    async def _without_counted(self, own: Shard, wires: list[Wire]) -> list[Wire]:
+        """Return those of *wires* that came too late for their day, and are in no closed place.
 
         A crash may have kept us from hearing that one was stored. Of a day that was dropped nobody
         can tell any more, so what is not among the late is refused: nothing is ever billed twice.
@@ -242,10 +251,10 @@ class BulkWriter:
         stored = await self._states.with_records()
         left = {wire.doc_id: wire for wire in wires}
         for shard in stored:
-            if left and (shard.is_late or shard.day == day):
+            if left and (shard.is_late or shard == own):
                 for doc_id in await self._shards.present(shard, list(left)):
                     self._done(left.pop(DocId(doc_id)).entry)
-        if Shard(day) in stored:
+        if own in stored:
             return list(left.values())
         for wire in left.values():
             self._refuse(wire.entry, Unbalanced("Its day has been dropped."))

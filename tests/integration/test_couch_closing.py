@@ -1,5 +1,6 @@
 """A day that is being closed in CouchDB while processes die, and while others still write to it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,15 @@ from tests.contract.closed import TODAY, bill, sealed, usage
 from tests.couchfake.faults import Kind
 from tests.couchfake.server import CouchFake
 from tests.fakes.records import NOON_MS, a_record, an_action
-from tests.integration.couch import DAY_NAME, GUEST, open_stores, put, written
+from tests.integration.couch import (
+    DAY_NAME,
+    GUEST,
+    open_stores,
+    put,
+    stored,
+    until,
+    written,
+)
 
 WHOLE = (20, 190, 190 * 256)
 
@@ -221,6 +230,47 @@ async def test_a_day_waits_for_writes_under_way_before_it_is_summed(
     assert len(late) == 1, "it takes no more records"
     assert await bill(stores.activations) == (5, 24, 24 * 256)
     await stores.close()
+
+
+async def test_what_may_still_arrive_in_a_day_that_is_being_closed_is_sent_there_again(
+    fake: CouchFake, tmp_path: Path
+) -> None:
+    stores = await open_stores(fake, tmp_path / "closing", settle_s=1)
+    put(stores, 1)
+    await written(stores)
+    fake.script.add("status", status=500, error="timeout", times=3)
+    put(stores, 2, start=10)
+    await until(lambda: fake.script.faults[0].times == 2)
+
+    assert (await stores.activations.seal(TODAY)).state is State.SEALING
+    put(stores, 1, start=20)
+    await written(stores)
+
+    assert stored(fake) == 3, "those that were sent there before"
+    (late,) = (shard for shard in await stores.activations.shards() if shard.is_late)
+    assert late.day > TODAY.day
+    assert await bill(stores.activations) == (4, 41, 41 * 256)
+    async with asyncio.timeout(8):
+        while (await stores.activations.seal(TODAY)).state is State.SEALING:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert (await stores.activations.seal(TODAY)).activations == 3
+    assert await bill(stores.activations) == (4, 41, 41 * 256)
+    await stores.close()
+
+
+async def test_a_late_bulk_that_fails_takes_nothing_with_it_that_is_there_already(
+    fake: CouchFake, stores: CouchStores
+) -> None:
+    put(stores, 3)
+    await written(stores)
+    await sealed(stores.activations)
+    fake.script.add("status", path="late", status=500, error="timeout", times=2)
+
+    put(stores, 5)
+    await written(stores)
+
+    assert stores.fault is None
+    assert await bill(stores.activations) == (5, 10, 2560)
 
 
 async def test_another_process_learns_that_a_day_is_closed(
