@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -20,6 +20,11 @@ from pydantic_settings import (
 )
 
 from common.errors import BriskError
+from common.settings_services import CouchdbSettings as CouchdbSettings
+from common.settings_services import Group
+from common.settings_services import KafkaSettings as KafkaSettings
+from common.settings_services import RetentionSettings as RetentionSettings
+from common.settings_services import StoreSettings as StoreSettings
 
 _PREFIX: Final = "BRISK_"
 _DELIMITER: Final = "__"
@@ -29,11 +34,7 @@ class UnusableSettings(BriskError):
     """A variable of the environment, or a key of the file of settings, is not what it should be."""
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class HttpSettings(_Group):
+class HttpSettings(Group):
     """Where the API is served."""
 
     host: str = "127.0.0.1"
@@ -44,7 +45,7 @@ class HttpSettings(_Group):
     """How long a stopping platform waits for requests and activations that are under way."""
 
 
-class LimitSettings(_Group):
+class LimitSettings(Group):
     """Bounds of what an action may ask for. Source: OpenWhisk `reference.conf`."""
 
     min_timeout_ms: int = Field(default=100, ge=1)
@@ -77,7 +78,7 @@ class LimitSettings(_Group):
     """How long a blocking invocation waits before it is answered with 202."""
 
 
-class ThrottleSettings(_Group):
+class ThrottleSettings(Group):
     """How much one namespace may ask for, unless its own limits say otherwise."""
 
     invocations_per_minute: int = Field(default=10_000, ge=0)
@@ -88,7 +89,7 @@ class ThrottleSettings(_Group):
     """Invocations under way at the same time."""
 
 
-class PoolSettings(_Group):
+class PoolSettings(Group):
     """How much of this host the sandboxes may use, and how long they stay."""
 
     memory_mb: int = Field(default=2048, ge=128)
@@ -105,7 +106,7 @@ class PoolSettings(_Group):
     """Sandboxes that are being made at the same time."""
 
 
-class SandboxSettings(_Group):
+class SandboxSettings(Group):
     """How code is kept apart from this host and from others."""
 
     network: Literal["auto", "none", "host"] = "auto"
@@ -118,7 +119,7 @@ class SandboxSettings(_Group):
     """Size of a sandbox's `/tmp`; it counts against the memory of the sandbox."""
 
 
-class DockerSettings(_Group):
+class DockerSettings(Group):
     """The container engine, where sandboxes are containers."""
 
     socket: Path = Path("/var/run/docker.sock")
@@ -141,119 +142,7 @@ class DockerSettings(_Group):
     """How long an activation without a sandbox waits for an engine that is away."""
 
 
-class StoreSettings(_Group):
-    """How records reach the disk."""
-
-    flush_interval_ms: int = Field(default=20, ge=1)
-    """How long a record may wait for others to share its transaction."""
-    flush_records: int = Field(default=512, ge=1)
-    """How many records share a transaction at most."""
-    stale_s: float = Field(default=3600.0, ge=0)
-    """How long actions and keys that were read are used while the database is away. A key that is
-    withdrawn elsewhere meanwhile works for that long."""
-    close_s: float = Field(default=10.0, gt=0)
-    """How long a stopping platform waits for its stores."""
-
-
-class RetentionSettings(_Group):
-    """How long what is kept, counted from the end of its day (UTC)."""
-
-    grace_h: int = Field(default=26, ge=1)
-    """When a day is closed and its usage summed. Longer than a record may wait in a spool."""
-    records_days: int = Field(default=7, ge=1)
-    """How long records are kept, with results and logs. They are dropped once they are summed."""
-    sums_days: int = Field(default=400, ge=1)
-    """How long usage is kept, hour by hour."""
-    code_h: int = Field(default=72, ge=1)
-    """How long code is kept that no action names. Longer than `kafka.retention_ms`: the arguments
-    of a call that are too large for a message lie there, too."""
-    check_s: float = Field(default=3600.0, gt=0)
-    """How often it is looked what is to be closed or thrown away."""
-
-
-class KafkaSettings(_Group):
-    """The message bus of a cluster. Every controller and invoker reads the same group."""
-
-    bootstrap_servers: str = "127.0.0.1:9092"
-    """Where brokers are found first: `host:port`, several with commas between."""
-    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """How a connection is protected, in Kafka's words."""
-    ca_file: Path | None = None
-    """Certificates that a broker's is checked against; None is those of the system."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    """How user and password are proven, where `security` begins with SASL."""
-    user: str | None = None
-    """Who connects, where `security` begins with SASL."""
-    password: SecretStr | None = None
-    """The password of `user`."""
-    topic_prefix: str = ""
-    """Put before the name of every topic and group, where installations share a broker."""
-    replication: int = Field(default=1, ge=1)
-    """Brokers that hold each topic this platform makes. With three of them, use 3."""
-    retention_ms: int = Field(default=172_800_000, ge=60_000)
-    """How long a topic of an invoker keeps messages; the others keep them for an hour."""
-    retention_bytes: int = Field(default=1 << 30, ge=1 << 20)
-    """How much a topic keeps."""
-    max_message_bytes: int = Field(default=12 << 20, ge=1 << 16)
-    """The largest message: a record with its result and logs must fit."""
-    compression: Literal["none", "gzip", "lz4"] = "lz4"
-    """How batches are compressed; small ones are sent as they are."""
-    capacity: int = Field(default=10_000, ge=1)
-    """Messages that may wait in a topic, or here for a broker; beyond that nothing is taken."""
-    buffer_bytes: int = Field(default=64 << 20, ge=1 << 20)
-    """Bytes that may wait here for a broker, for all topics together."""
-    prefetch: int = Field(default=256, ge=1)
-    """Messages of a topic that are read before they are asked for."""
-    send_timeout_s: float = Field(default=20.0, gt=0)
-    """How long who must know that a message is safe waits for the brokers."""
-    request_timeout_s: float = Field(default=10.0, gt=0)
-    """How long one request waits for a broker's answer before it is tried anew."""
-    session_timeout_s: float = Field(default=10.0, ge=1)
-    """A consumer that was silent for this long is taken for dead, and its topic goes elsewhere."""
-    commit_interval_ms: int = Field(default=100, ge=1)
-    """How often brokers are told what has been settled."""
-    hand_over_s: float = Field(default=5.0, gt=0)
-    """How long a topic that goes to another consumer waits for messages that are in work."""
-    retry_pause_s: float = Field(default=0.5, gt=0)
-    """The pause before an absent broker is asked again."""
-    close_s: float = Field(default=10.0, gt=0)
-    """How long a stopping platform waits for the brokers."""
-
-
-class CouchdbSettings(_Group):
-    """The store of a cluster. Every controller and invoker reads the same group."""
-
-    url: str = "http://127.0.0.1:5984"
-    """Where CouchDB answers. User and password do not belong in it."""
-    prefix: str = Field(default="brisk_", pattern=r"^[a-z][a-z0-9_]*$")
-    """Put before the name of every database, where installations share a server."""
-    user: str | None = None
-    """Who connects. One of its own for each service: a wrong password locks a user out."""
-    password: SecretStr | None = None
-    """The password of `user`."""
-    connect_s: float = Field(default=3.0, gt=0)
-    """How long making a connection may take."""
-    request_s: float = Field(default=10.0, gt=0)
-    """How long a read waits for its answer."""
-    retry_s: float = Field(default=2.0, ge=0)
-    """How long a request is tried again while the server is away."""
-    bulk_s: float = Field(default=30.0, gt=0)
-    """How long a write waits for its answer."""
-    bulk_records: int = Field(default=200, ge=1, le=1000)
-    """How many records are written together at most."""
-    bulk_bytes: int = Field(default=1 << 20, ge=1 << 14, le=4 << 20)
-    """How large a bulk of records is at most. A larger record is kept as an attachment."""
-    bulk_wait_ms: int = Field(default=20, ge=1)
-    """How long a record waits for others to be written with."""
-    bulks_in_flight: int = Field(default=4, ge=1)
-    """How many bulks are under way at the same time."""
-    settle_s: float = Field(default=120.0, ge=0)
-    """How long a day that was closed waits for writes under way. Longer than `bulk_s` and 10 s."""
-    heartbeat_s: float = Field(default=10.0, gt=0)
-    """How often the feed of changes must say that it lives; it is dead after three times that."""
-
-
-class ControllerSettings(_Group):
+class ControllerSettings(Group):
     """Which controller of a cluster this process is."""
 
     id: int = Field(default=0, ge=0)
@@ -264,7 +153,7 @@ class ControllerSettings(_Group):
     """The key, `uuid:key`, of a namespace `guest` that is made if it isn't there. For trials."""
 
 
-class InvokerSettings(_Group):
+class InvokerSettings(Group):
     """Which invoker of a cluster this process is."""
 
     id: int = Field(default=0, ge=0)
