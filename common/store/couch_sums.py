@@ -145,6 +145,10 @@ class CouchSums:
         if not known.state.has_records or self._may_be_written(known):
             return known
         try:
+            if known.state is State.SEALED:
+                there = await self._shards.records(shard)
+                if there == known.sums.activations:
+                    return known  # so nothing came; the view of a large day is not read for that
             return await self._summed(shard, known)
         except DatabaseMissing:
             if known.state is State.SEALED:

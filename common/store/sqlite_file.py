@@ -30,8 +30,8 @@ BUSY_TIMEOUT_S: Final = 1.0
 _MOST_WAITING: Final = 4096
 _MOST_READERS_WAITING: Final = 1024
 _READER_THREADS: Final = 3
-# Per thread. A week of days, the late, the book and the documents, and no more handles than that.
-_CONNECTIONS_KEPT: Final = 12
+# Per thread. Ten days, some of the late, the book and the documents, and no more handles than that.
+_CONNECTIONS_KEPT: Final = 20
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

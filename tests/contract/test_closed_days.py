@@ -272,3 +272,30 @@ async def test_a_foreign_id_is_found_among_the_late(stores: Stores) -> None:
 
     assert await store.get(GUEST, foreign.activation_id) == foreign
     assert await bill(store) == (2, 3, 3 * 256)
+
+
+async def test_a_day_of_many_rows_is_summed_page_by_page(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in (("shards", "_ROWS"), ("sums", "_PAGE"), ("sums", "_AT_ONCE")):
+        monkeypatch.setattr(f"common.store.couch_{module}.{name}", 2)
+    store = stores.activations
+    names = ("a", "b", "p/a", "p/b c")
+    records = [
+        a_record(
+            number, start_ms=NOON_MS + number % 5 * HOUR_MS, action=an_action(names[number % 4])
+        )
+        for number in range(60)
+    ]
+    await written(stores, *records, a_record(7, namespace=OTHER))
+    before = await usage(store)
+    assert len(before) == 20
+
+    assert (await sealed(store)).activations == 61
+
+    assert await usage(store) == before
+    assert await bill(store, OTHER) == (1, 7, 7 * 256)
+    await store.drop(TODAY)
+    assert await usage(store) == before
+    await store.forget(TODAY)
+    assert await usage(store) == []

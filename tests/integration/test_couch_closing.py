@@ -325,23 +325,3 @@ async def test_a_sealed_day_that_was_deleted_by_hand_is_dropped(
 
     assert "sealed_day_was_deleted_by_hand" in [line["event"] for line in said]
     assert await bill(stores.activations) == (3, 3, 768)
-
-
-async def test_sums_of_many_rows_are_read_page_by_page(
-    fake: CouchFake, stores: CouchStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module, name in (("shards", "_ROWS"), ("sums", "_PAGE"), ("sums", "_AT_ONCE")):
-        monkeypatch.setattr(f"common.store.couch_{module}.{name}", 2)
-    await a_day(stores)
-    for number in range(20, 25):
-        stores.activations.put(a_record(number, action=an_action(f"x{number}")))
-    await written(stores)
-
-    assert (await sealed(stores.activations)).activations == 25
-    assert len(sums(fake)) == 8
-    assert (await bill(stores.activations))[0] == 25
-    await stores.activations.drop(TODAY)
-    await stores.activations.forget(TODAY)
-
-    assert sums(fake) == {}
-    assert Shard(TODAY.day) not in await stores.activations.shards()
