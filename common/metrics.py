@@ -140,6 +140,11 @@ IMAGE_FAULTS: Final[Mapping[ImageFault, Counter]] = _each(
     ),
     get_args(ImageFault),
 )
+WAITING_IMAGES: Final = Gauge(
+    "brisk_pool_waiting_images",
+    "Images of actions that are being looked for or pulled.",
+    registry=REGISTRY,
+)
 SANDBOXES: Final[Mapping[SandboxState, Gauge]] = _each(
     Gauge("brisk_pool_sandboxes", "Sandboxes, by state.", ["state"], registry=REGISTRY),
     get_args(SandboxState),

@@ -82,6 +82,8 @@ async def serve(stop: asyncio.Event) -> None:
         stack.push_async_callback(driver.close)
         if isinstance(driver, DockerDriver):
             checks["engine"] = driver.check
+            waiting = {metrics.WAITING_IMAGES: driver.count_waiting_images}
+            stack.enter_context(metrics.shown(waiting))
             await patiently(health, "engine", driver.check, stop, away=(EngineFailed,))
         report = await driver.probe()
         for each in report.degradations:

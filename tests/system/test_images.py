@@ -47,7 +47,9 @@ class Place:
         assert answered.status == 200, answered
 
     def faults(self, fault: str) -> float:
-        series = f'brisk_pool_image_faults_total{{fault="{fault}"}}'
+        return self.metric(f'brisk_pool_image_faults_total{{fault="{fault}"}}')
+
+    def metric(self, series: str) -> float:
         return Api(self.cluster.invokers[0].url, ":").metric(series)
 
     def pull(self, name: str, command: list[str] | None = None, *, tag: str = "1") -> str:
@@ -216,6 +218,7 @@ def test_pulls_that_hang_and_starts_that_fail_hold_up_nobody_else(place: Place) 
     with ThreadPoolExecutor(2) as callers:
         good = [callers.submit(place.api.invoke, name) for name in ("good", "good-image")]
         assert [each.result(timeout=asked_s).status for each in good] == [200, 200]
+    assert place.metric("brisk_pool_waiting_images") == 4
     for each in broken:
         error = place.api.record(each)["response"]["result"]["error"]
         assert error.startswith("executable file not found in image")

@@ -99,6 +99,10 @@ class DockerDriver:
     def __repr__(self) -> str:
         return f"<DockerDriver {len(self._sandboxes)} containers, {len(self._begun)} under way>"
 
+    def count_waiting_images(self) -> int:
+        """Return how many images of actions are being looked for or pulled."""
+        return self._own_images.waiting
+
     async def probe(self) -> DriverReport:
         """Find out what the engine can do and which kinds it has images for."""
         try:
