@@ -325,7 +325,10 @@ async def test_what_children_print_is_in_the_log(runtime: RuntimeProcess) -> Non
     await loaded(runtime, "child")
     for _ in range(3):
         outcome = await runtime.run()
-        assert outcome.log.stdout == "before\nfrom the child\nafter\n"
+        # Each process's own order is kept; between two of them it is not promised.
+        printed = outcome.log.stdout.splitlines()
+        assert [line for line in printed if line != "from the child"] == ["before", "after"]
+        assert sorted(printed) == ["after", "before", "from the child"]
         assert outcome.log.stderr == "and its errors\n"
 
 
