@@ -121,7 +121,7 @@ async def running(
 
         stores = await SqliteStores.open(folder.store, settings.store, clock)
         stack.push_async_callback(stores.close)
-        secret = InstallationSecret.load_or_create(folder.secret)
+        secret = await _secret(settings, folder, stores)
         seal = secret.for_registries(folder.registries_key)
         lifetimes = Lifetimes(fresh_s=FRESH_S, stale_s=settings.store.stale_s)
         subjects = SubjectStore(
@@ -267,6 +267,14 @@ def examine(settings: Settings) -> DriverReport:
             await driver.close()
 
     return asyncio.run(probed())
+
+
+async def _secret(
+    settings: Settings, folder: DataFolder, stores: SqliteStores
+) -> InstallationSecret:
+    secret = InstallationSecret.of(settings.secret_file, folder.secret)
+    await secret.require_same(stores.meta, settings.secret_file or folder.secret)
+    return secret
 
 
 def _network(settings: Settings, namespaces: list[Namespace]) -> Network:

@@ -5,7 +5,7 @@ when it begins, and says to `health` what it waits for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,10 +40,17 @@ class Ground:
 
 @asynccontextmanager
 async def grounded(
-    settings: Settings, folder: DataFolder, clock: Clock, health: Health, stop: asyncio.Event
+    settings: Settings,
+    folder: DataFolder,
+    clock: Clock,
+    health: Health,
+    stop: asyncio.Event,
+    *,
+    require: Callable[[CouchStores], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Ground]:
     """Open both, however long that takes, and close them at the end.
 
+    require: what the stores have to be, before anything else is begun; raises `StoreError`.
     Raises `StoppedEarly` when *stop* is set before they are open, and what waiting does not mend.
     """
     stores = await patiently(
@@ -64,6 +71,8 @@ async def grounded(
         )
         await patiently(health, "spool", stores.check_spool, stop)
         await patiently(health, "couchdb", stores.check, stop)
+        if require is not None:
+            await patiently(health, "couchdb", partial(require, stores), stop)
         bus = await patiently(
             health, "kafka", partial(KafkaBus.open, settings.kafka, folder.bus, clock), stop
         )

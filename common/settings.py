@@ -192,6 +192,9 @@ class Settings(BaseSettings):
     data: Path | None = None
     """The folder that holds all state of a process. None is `~/.local/share/brisk` for `brisk
     serve`; a controller or an invoker of a cluster has to be given one."""
+    secret_file: Path | None = None
+    """The file with the installation's secret, 64 hexadecimal digits, where all controllers are
+    given one. None is `secret` in the folder, which is made if need be."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is written to the log, and everything graver."""
     check_invariants: bool = False

@@ -68,11 +68,19 @@ async def serve(stop: asyncio.Event) -> None:
         stack.enter_context(health.shown())
         folder = stack.enter_context(data_folder.opened(settings.data))
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
-        secret = InstallationSecret.load_or_create(folder.secret)
+        secret_file = settings.secret_file or folder.secret
+        secret = InstallationSecret.of(settings.secret_file, folder.secret)
         seal = secret.for_registries(folder.registries_key)
         async with vitals.served(listener.dup(), health, instead_of="controller"):
             ground = await stack.enter_async_context(
-                grounded(settings, folder, clock, health, stop)
+                grounded(
+                    settings,
+                    folder,
+                    clock,
+                    health,
+                    stop,
+                    require=lambda stores: secret.require_same(stores.meta, secret_file),
+                )
             )
             stores = ground.stores
             lifetimes = Lifetimes(

@@ -56,14 +56,15 @@ class Installation:
 
     @property
     def secret(self) -> InstallationSecret | None:
-        """The secret of the data folder, if there is one. Raises `SecretUnreadable`."""
-        if self.folder is None or not self.folder.secret.exists():
+        """The secret that is named, or in the data folder, if any. Raises `SecretUnreadable`."""
+        named = self.settings.secret_file
+        if named is None and (self.folder is None or not self.folder.secret.exists()):
             return None
-        return InstallationSecret.load_or_create(self.folder.secret)
+        return InstallationSecret.of(named, self._own.secret)
 
     def mark(self) -> str | None:
         """Return by what the secret is known; nothing can be learned of it from that."""
-        return None if self.secret is None else _mark(self.secret)
+        return None if self.secret is None else self.secret.mark
 
     def secrets(self) -> Secret:
         """Return what opens the keys. Raises `SecretUnreadable`, `DataFolderUnusable`."""
@@ -112,9 +113,7 @@ class Installation:
         there = self.mark()
         if there is None:
             return
-        offered = (
-            mark if secret is None else _mark(InstallationSecret(bytes.fromhex(secret.secret)))
-        )
+        offered = mark if secret is None else InstallationSecret(bytes.fromhex(secret.secret)).mark
         if offered not in (None, there):
             assert self.folder
             raise SecretsDiffer(
@@ -136,10 +135,6 @@ class Installation:
     def _own(self) -> DataFolder:
         assert self.folder is not None, "an embedded platform has a folder"
         return self.folder
-
-
-def _mark(secret: InstallationSecret) -> str:
-    return secret.fingerprint("the mark of this secret in backups").hex()
 
 
 def _require_no_promises(folder: DataFolder) -> None:

@@ -1,8 +1,11 @@
 """The secret of an installation: what keys of namespaces are encrypted and checked with.
 
 It is a file that only the platform's user can read. Who has a copy of the database but not this
-file has no key. Two keys are derived from it, one to encrypt and one to check, so that neither
-tells anything about the other.
+file has no key. Several keys are derived from it, one to encrypt, one to check and more, so that
+none tells anything about another.
+
+The stores know the secret by a mark, of which nothing can be learned: a process that has another
+one does not start, instead of finding that it can read no key.
 """
 
 import contextlib
@@ -16,15 +19,21 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from common.append_log import sync_folder
-from common.store.port import Corrupted, StoreError
+from common.ids import DocId
+from common.store.port import Conflict, Corrupted, DocStore, Missing, StoreError
 
 _SECRET_BYTES: Final = 32
 # Of AES-GCM; a random one is safe for billions of messages (NIST SP 800-38D, §8.3).
 _NONCE_BYTES: Final = 12
+_KNOWN_BY: Final = DocId("secret")
 
 
 class SecretUnreadable(StoreError):
     """The secret of this installation cannot be read."""
+
+
+class SecretDiffers(StoreError):
+    """The secret of this process is not the one that the keys of its stores are encrypted with."""
 
 
 class Seal:
@@ -87,6 +96,16 @@ class InstallationSecret:
             raise _unusable(path, error) from error
         return cls(_read(path, "the secret of an installation"))
 
+    @classmethod
+    def of(cls, named: Path | None, own: Path) -> "InstallationSecret":
+        """Read the secret that somebody has put at *named*; None is *own*, made if need be.
+
+        Raises `SecretUnreadable`.
+        """
+        if named is None:
+            return cls.load_or_create(own)
+        return cls(_read(named, "the secret of an installation"))
+
     @staticmethod
     def keep(path: Path, text: str) -> None:
         """Write *text*, the secret of another installation, where there is none.
@@ -99,6 +118,34 @@ class InstallationSecret:
             raise SecretUnreadable(
                 f"The secret of this installation, {path}, cannot be written: {error.strerror}."
             ) from error
+
+    @property
+    def mark(self) -> str:
+        """By what it is known; nothing can be learned of it from that."""
+        return self.fingerprint("the mark of this secret in backups").hex()
+
+    async def require_same(self, meta: DocStore, path: Path) -> None:
+        """Return if it is the secret of the installation whose *meta* this is; the first one is.
+
+        path: of its file, for who reads the error.
+        Raises `SecretDiffers`, `Corrupted`, `StoreUnavailable`.
+        """
+        known = await self._known_by(meta)
+        if not isinstance(known, str) or not hmac.compare_digest(known, self.mark):
+            raise SecretDiffers(
+                f"The secret in {path} is not the one that the keys of this installation are "
+                "encrypted with. Put that one there: it is in the folder of another controller, or "
+                "in a backup that was made with it. BRISK_SECRET_FILE names a file that all "
+                "controllers are given."
+            )
+
+    async def _known_by(self, meta: DocStore) -> object:
+        while True:
+            try:
+                return (await meta.get(_KNOWN_BY)).body.get("mark")
+            except Missing:
+                with contextlib.suppress(Conflict):  # Another process was faster: see whose it is.
+                    await meta.create(_KNOWN_BY, {"mark": self.mark})
 
     def for_registries(self, path: Path) -> Seal:
         """Return what passwords of registries are kept under, and leave its key at *path*.

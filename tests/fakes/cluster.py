@@ -132,18 +132,16 @@ def running_cluster(
             "BRISK_COUCHDB__PREFIX": prefix,
             "BRISK_KAFKA__TOPIC_PREFIX": prefix,
             "BRISK_CONTROLLER__COUNT": str(controllers),
+            "BRISK_SECRET_FILE": str(_secret(folder)),
             "BRISK_CONTROLLER__GUEST_AUTH": GUEST_AUTH,
             "BRISK_POOL__STEM_CELLS": "0",
             **(settings or {}),
         }
-        secret = secrets.token_hex(32)
         members: list[Member] = []
         for part, number in [
             *(("controller", number) for number in range(controllers)),
             *(("invoker", number) for number in range(invokers)),
         ]:
-            if part == "controller":
-                _give_secret(folder / f"{part}{number}", secret)
             more = (own or {}).get(f"{part}{number}", {})
             member = a_member(folder, part, number, {**shared, **more})
             stack.callback(member.kill)
@@ -221,11 +219,12 @@ def get(url: str) -> Any:
         return None
 
 
-def _give_secret(folder: Path, secret: str) -> None:
-    """Let all controllers have one secret: they read keys that another has encrypted."""
-    folder.mkdir(mode=0o700)
-    (folder / "secret").write_text(secret)
-    (folder / "secret").chmod(0o600)
+def _secret(folder: Path) -> Path:
+    """Make a secret for all controllers: they read keys that another has encrypted."""
+    path = folder / "secret"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32))
+    return path
 
 
 def free_port() -> tuple[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from controller.balance.health import SILENCE_S
 from tests.fakes import kafka
 from tests.fakes.api import Api
-from tests.fakes.cluster import Cluster, Member, get, health, health_at, running_cluster, wait_until
+from tests.fakes.cluster import Cluster, Member, health, health_at, running_cluster, wait_until
 from tests.fakes.embedded import GUEST_AUTH
 
 pytestmark = pytest.mark.kafka
@@ -56,9 +56,8 @@ def test_the_tour(cluster: Cluster) -> None:
     wait_until(lambda: usage(api)["activations"] == 23)
     assert usage(api)["billed_ms"] >= sum(each["billed_ms"] for each in whole)
     for member in (cluster.controller, *cluster.invokers):
-        said = get(f"{member.url}/healthz")
-        assert said["state"] == "healthy", said
-        assert {"couchdb", "kafka", "spool"} <= said["dependencies"].keys()
+        wait_until(lambda member=member: member.health()["state"] == "healthy", cluster.logs)  # type: ignore[misc]
+        assert {"couchdb", "kafka", "spool"} <= member.health()["dependencies"].keys()
 
 
 def test_every_controller_hears_of_every_invoker_and_of_its_own_calls(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def waiting(folder: Path, part: str, settings: Mapping[str, str]) -> Iterator[Me
         "BRISK_COUCHDB__RETRY_S": "0.2",
         "BRISK_KAFKA__BOOTSTRAP_SERVERS": NOBODY,
     }
+    folder.mkdir(exist_ok=True)
     member = a_member(folder, part, 0, {**usual, **settings})
     member.start()
     try:
@@ -62,7 +63,9 @@ def test_it_says_what_it_waits_for_and_stops_at_once(tmp_path: Path, part: str) 
                 assert "The controller is starting. It waits for couchdb: The database" in said
 
         with couch_process(port=int(port)):
-            wait_until(lambda: "does not answer" in (member.why("kafka") or ""), [member.log])
+            wait_until(
+                lambda: "No broker of BRISK_KAFKA" in (member.why("kafka") or ""), [member.log]
+            )
             assert member.why("couchdb") is None
             member.stop(AT_ONCE_S)
     assert "waits_for" in member.log.read_text()
@@ -121,3 +124,32 @@ def test_a_layout_of_a_newer_version_is_not_touched_and_not_waited_for(
         assert "layout 99, written by Brisk 9.9" in member.log.read_text()
         written = [path for method, path in store.requests if method in ("PUT", "POST")]
         assert len(written) == 2, "those of this test"
+
+
+def test_a_controller_with_another_secret_does_not_start_and_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with couch_process() as store:
+        settings = {"BRISK_COUCHDB__URL": store.url}
+        with waiting(tmp_path / "first", "controller", settings) as first:
+            wait_until(
+                lambda: "No broker of BRISK_KAFKA" in (first.why("kafka") or ""), [first.log]
+            )
+            secret = tmp_path / "first" / "controller0" / "secret"
+        other = a_member(tmp_path, "controller", 1, settings)
+        other.start()
+        try:
+            assert other.process
+            assert other.process.wait(20) == 1
+        finally:
+            other.kill()
+        said = other.log.read_text()
+        assert f"The secret in {tmp_path}/controller1/secret is not the one" in said
+        assert "BRISK_SECRET_FILE" in said
+
+        given = {**settings, "BRISK_SECRET_FILE": str(secret)}
+        with waiting(tmp_path / "third", "controller", given) as third:
+            wait_until(
+                lambda: "No broker of BRISK_KAFKA" in (third.why("kafka") or ""), [third.log]
+            )
+        assert not (tmp_path / "third" / "controller0" / "secret").exists()

@@ -222,7 +222,7 @@ def test_a_secret_is_found_and_never_shown(tmp_path: Path) -> None:
         "records": 1,
         "closed": 2,
     }
-    assert "ab" not in repr(secret)
+    assert "abab" not in repr(secret)
     assert "uuid" not in repr(secret)
 
 
