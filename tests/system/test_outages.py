@@ -8,6 +8,7 @@ activation has one record, and the bill is their sum.
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.kafka
 HELLO = "def main(a):\n  return {'greeting': 'Hello ' + a.get('name', 'x')}"
 # More than what is left of the last page of a file.
 PRINTS = HELLO.replace("\n", "\n  print('x' * 9000)\n")
+SLEEPS = "import time\ndef main(a):\n  time.sleep(a['s'])\n  return {'slept': True}"
+BUSY = 'brisk_pool_sandboxes{state="busy"}'
 OWN = "/api/brisk/v1/namespaces/_"
 PENDING = "brisk_store_pending_records"
 DEGRADED = 'brisk_health_degraded_dependencies{dependency="%s"}'
@@ -100,6 +103,7 @@ def test_what_is_warm_goes_on_without_the_database_and_nothing_is_lost(
     within(SOON_S, lambda: told(cluster, why), cluster)
     assert slowest_s < 2.0
     assert pending(cluster) > 0
+    assert api.call("GET", "actions/warm").status == 200, "what was read is shown"
     assert max(member.metric(DEGRADED % "couchdb") for member in cluster.members) == 1
     began_s = time.monotonic()
     assert (
@@ -143,6 +147,31 @@ def test_a_database_that_locks_everybody_out_is_not_asked_again_soon(cluster: Cl
         member.start()
     wait_until(lambda: health(cluster) == ["up"] * 2, cluster.logs)
     wait_until(lambda: pending(cluster) == 0, cluster.logs)
+    billed(api, ids, before)
+
+
+def test_a_database_that_dies_during_a_drain_holds_up_nobody(cluster: Cluster) -> None:
+    api, store = cluster.api, cluster.store
+    api.put_action("slow", SLEEPS)
+    before = usage(api)["activations"]
+    ids = [str(api.invoke("slow", {"s": 0}).body["activationId"])]
+    ids += [str(api.call("POST", "actions/slow", {"s": 3}).body["activationId"]) for _ in range(4)]
+    wait_until(lambda: sum(each.metric(BUSY) for each in cluster.invokers) == 4, cluster.logs)
+    with ThreadPoolExecutor() as stopping:
+        began_s = time.monotonic()
+        stops = [stopping.submit(invoker.stop, 18) for invoker in cluster.invokers]
+        wait_until(
+            lambda: any(each.health().get("state") == "stopping" for each in cluster.invokers)
+        )
+        store.leave()
+        for each in stops:
+            each.result()
+    assert 2 < time.monotonic() - began_s < 18, "what had begun ended first"
+    for invoker in cluster.invokers:
+        invoker.start()
+    wait_until(lambda: all(each.health() for each in cluster.invokers), cluster.logs)
+    store.come_back()
+    wait_until(lambda: health(cluster) == ["up"] * 2, cluster.logs)
     billed(api, ids, before)
 
 
