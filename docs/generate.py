@@ -22,6 +22,7 @@ import cli
 import common
 import controller
 import invoker
+from cli.upkeep import archive
 from common import metrics
 from common.errors import BriskError
 from common.settings import Settings, SettingsPlace
@@ -43,6 +44,7 @@ def pages() -> dict[str, str]:
         "reference/errors.md": error_list(),
         "reference/rest.md": surface.routes(),
         "reference/cli.md": surface.commands(_ORIGIN),
+        "reference/backup.md": backup(),
         "lifecycle.md": states.inserted((DOCS / "lifecycle.md").read_text()),
     }
 
@@ -81,6 +83,11 @@ def settings() -> str:
         rows = [_setting(prefix, inner, field) for inner, field in group.model_fields.items()]
         lines += ["", f"## {name}", inspect.getdoc(group) or "", "", *_SETTING_HEAD, *rows]
     return "\n".join(lines) + "\n"
+
+
+def backup() -> str:
+    """Return the page of the file that a backup is, as its module says it."""
+    return f"# The file of a backup\n{_ORIGIN}\n{inspect.getdoc(archive)}\n"
 
 
 _SETTING_HEAD: Final = ["| variable | default | values | meaning |", "|---|---|---|---|"]

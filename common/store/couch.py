@@ -34,8 +34,11 @@ from common.store.port import (
 _log: Final = logger(__name__)
 
 
-def steps() -> Sequence[schema.Step]:
-    """Return what leads from the first layout to today's, which is the first."""
+def steps(http: CouchHttp, admin: CouchAdmin, settings: CouchdbSettings) -> Sequence[schema.Step]:
+    """Return what leads from the first layout to today's, which is the first.
+
+    The databases that are always there have been made by then, with all of their indexes.
+    """
     return ()
 
 
@@ -120,7 +123,7 @@ class CouchStores:
                 await schema.said(meta, schema.SCHEMA), await schema.said(meta, schema.RESTORING)
             )
             await admin.prepare(plans)
-            await schema.bring_up(meta, steps())
+            await schema.bring_up(meta, steps(ahead, admin, couchdb))
 
         async def make(name: str) -> bool:
             if name not in {plan.name for plan in plans}:

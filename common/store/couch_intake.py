@@ -69,7 +69,8 @@ class CouchIntake:
             await self._meta.create(RESTORING, {"file": what})
         await self._wipe()
         await self._admin.prepare(layout.fixed_plans(self._settings.prefix))
-        await schema.bring_up(self._meta, couch.steps())
+        steps = couch.steps(self._http, self._admin, self._settings)
+        await schema.bring_up(self._meta, steps)
 
     async def add_documents(
         self, database: Database, documents: Sequence[tuple[DocId, dict[str, Any]]]

@@ -26,8 +26,11 @@ from common.store.sqlite_documents import SqliteDocStore
 from common.store.sqlite_file import Readers, Writer
 
 
-def steps() -> Sequence[schema.Step]:
-    """Return what leads from the first layout to today's, which is the first."""
+def steps(folder: Path, writer: Writer) -> Sequence[schema.Step]:
+    """Return what leads from the first layout to today's, which is the first.
+
+    folder: that of the stores, whose other files nobody has open yet. writer: of `meta.db`.
+    """
     return ()
 
 
@@ -94,7 +97,7 @@ class SqliteStores:
             SqliteDocStore(name, meta, writer, readers) for name in ("subjects", "entities", "meta")
         )
         try:
-            await schema.bring_up(about, steps())
+            await schema.bring_up(about, steps(folder, writer))
             activations = SqliteActivationStore(folder, readers, settings, clock)
         except BaseException as error:
             await writer.close()

@@ -126,7 +126,7 @@ def test_a_kill_between_steps_is_mended_by_the_next_start(
 
     done: list[int] = []
 
-    def known() -> Sequence[Step]:
+    def known(*_: object) -> Sequence[Step]:
         def step(version: int) -> Step:
             async def apply() -> None:
                 done.append(version)
