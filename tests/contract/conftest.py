@@ -1,6 +1,6 @@
 """What the contract suites run against. A new adapter joins by one more factory and its name."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from common.store.port import Stores
 from tests.contract import ran
 from tests.contract.drivers import DRIVERS
 from tests.contract.drivers import house as house
-from tests.contract.stores import STORE_PARAMS, STORES, require
+from tests.contract.stores import STORE_PARAMS, STORES, drop_used, require
 from tests.fakes import kafka
 
 Reopen: TypeAlias = Callable[[], Awaitable[Stores]]
@@ -90,6 +90,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if said := ran.lines(outcomes, {*STORES, *BUSES, *DRIVERS, *RUNTIMES}):
         terminalreporter.section("contract suites, and what they ran against")
         terminalreporter.write_line("\n".join(said))
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_on_servers() -> Iterator[None]:
+    """Delete the databases of a test when everything else of it has been closed."""
+    yield
+    drop_used()
 
 
 @pytest.fixture(params=STORE_PARAMS)

@@ -2,7 +2,8 @@
 
 The double of CouchDB is always there: a process that is begun with the first test and ended with
 the last. PouchDB's server is asked where `deploy/dev/couchdb` has started it, a real CouchDB where
-`COUCHDB_URL` says. Each test has databases of its own; on servers that stay they are deleted.
+`COUCHDB_URL` says. Each test has databases of its own; on servers that stay they are deleted behind
+it: an open database is four open files there, and a suite would use up all that a process may have.
 """
 
 import atexit
@@ -78,9 +79,8 @@ def couchdb_settings(adapter: str, folder: Path) -> CouchdbSettings:
     """Return the settings of databases that nobody else uses."""
     url = urlsplit(_url(adapter) or "")
     prefix = f"t{sha256(str(folder).encode()).hexdigest()[:12]}_"
-    if adapter != "couchfake" and not _used:
-        atexit.register(_drop_used)
-    _used.add((url.geturl(), prefix))
+    if adapter != "couchfake":
+        _used.add((url.geturl(), prefix))
     port = f":{url.port}" if url.port else ""
     return CouchdbSettings.model_validate(
         {
@@ -93,8 +93,10 @@ def couchdb_settings(adapter: str, folder: Path) -> CouchdbSettings:
     )
 
 
-def _drop_used() -> None:
-    for url, prefix in _used:
+def drop_used() -> None:
+    """Delete what this process has used of servers that stay."""
+    while _used:
+        url, prefix = _used.pop()
         server = couchdb.Server(url)
         for name in [name for name in server if name.startswith(prefix)]:
             del server[name]
