@@ -12,6 +12,7 @@ from common.store import schema
 from common.store.contents import DATABASES, Contents, Disturbed
 from common.store.days import day_of
 from common.store.port import Corrupted, LayoutUnknown
+from common.store.secrets_file import KNOWN_BY
 from common.store.shard import DAY_MS, Shard, State
 from common.version import PROGRAM
 
@@ -30,6 +31,7 @@ async def back_up(
 
     Left out is what waits for a day that was dropped: the store refuses it, it is on no bill.
 
+    secret_mark: of the secret at hand, where the stores do not say which is theirs.
     secret: is in the backup, if it is given.
     Raises `Corrupted` for what cannot be read, `Disturbed`, `LayoutUnknown`, `RestoreUnfinished`,
     `StoreUnavailable`.
@@ -42,7 +44,8 @@ async def back_up(
             f"These stores have the layout {version}, and {PROGRAM} reads {schema.LAYOUT}: back "
             "them up with the version that wrote them, or start this one once."
         )
-    writer.begin(Head(contents.kind, PROGRAM, version, clock.now_ms(), secret_mark))
+    mark = about.get(KNOWN_BY, {}).get("mark", secret_mark)
+    writer.begin(Head(contents.kind, PROGRAM, version, clock.now_ms(), mark))
     for database in DATABASES:
         async for held in contents.documents(database):
             _require_sound(f"The document {held.id} of {database}", held.fault)

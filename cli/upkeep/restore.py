@@ -48,6 +48,9 @@ async def restore(
         await _require_same(backup.tally, contents)
     finally:
         await contents.close()
+    if backup.head.secret_mark is not None:
+        # Else the first secret that a process comes with would be taken for the one of these keys.
+        await intake.know_secret(backup.head.secret_mark)
     before_end()
     await intake.end()
 

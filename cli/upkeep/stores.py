@@ -57,10 +57,16 @@ class Installation:
     @property
     def secret(self) -> InstallationSecret | None:
         """The secret that is named, or in the data folder, if any. Raises `SecretUnreadable`."""
-        named = self.settings.secret_file
-        if named is None and (self.folder is None or not self.folder.secret.exists()):
+        path = self.secret_path
+        if path is None or not path.exists():
             return None
-        return InstallationSecret.of(named, self._own.secret)
+        return InstallationSecret.of(path, path)
+
+    @property
+    def secret_path(self) -> Path | None:
+        """Where the secret is, or has to be put; None where no setting names a place."""
+        own = None if self.folder is None else self.folder.secret
+        return self.settings.secret_file or own
 
     def mark(self) -> str | None:
         """Return by what the secret is known; nothing can be learned of it from that."""
@@ -68,15 +74,17 @@ class Installation:
 
     def secrets(self) -> Secret:
         """Return what opens the keys. Raises `SecretUnreadable`, `DataFolderUnusable`."""
-        if self.folder is None or not self.folder.secret.exists():
+        path = self.secret_path
+        if path is None or not path.exists():
             raise data_folder.DataFolderUnusable(
                 "There is no secret to put into the backup: --data or BRISK_DATA has to name the "
-                "folder that has it."
+                "folder that has it, or BRISK_SECRET_FILE the file."
             )
-        with self.folder.translated():
-            guest = self.folder.key_file
-            guest_key = guest.read_text().strip() if guest.exists() else ""
-            return Secret(self.folder.secret.read_text().strip(), guest_key)
+        InstallationSecret.of(path, path)  # which it has to be
+        guest = None if self.folder is None else self.folder.key_file
+        with DataFolder(path.parent).translated():
+            guest_key = guest.read_text().strip() if guest and guest.exists() else ""
+            return Secret(path.read_text().strip(), guest_key)
 
     def look(self) -> Contents:
         """Return a new reading of the stores. Raises `Corrupted`, `StoreUnavailable`."""
@@ -115,21 +123,19 @@ class Installation:
             return
         offered = mark if secret is None else InstallationSecret(bytes.fromhex(secret.secret)).mark
         if offered not in (None, there):
-            assert self.folder
             raise SecretsDiffer(
                 "The keys of this backup are encrypted under another secret than "
-                f"{self.folder.secret}: move that file away, or use another --data."
+                f"{self.secret_path}: move that file away, or use another --data."
             )
 
     def keep(self, secret: Secret) -> None:
         """Put the secret of a backup into the folder, where there is none."""
-        if self.folder is None:
-            return
-        if not self.folder.secret.exists():
-            InstallationSecret.keep(self.folder.secret, secret.secret)
-        if secret.guest_key and not self.is_cluster and not self.folder.key_file.exists():
-            with self.folder.translated():
-                data_folder.write_private(self.folder.key_file, f"{secret.guest_key}\n")
+        path, folder = self.secret_path, self.folder
+        if path is not None and not path.exists():
+            InstallationSecret.keep(path, secret.secret)
+        if secret.guest_key and not self.is_cluster and folder and not folder.key_file.exists():
+            with folder.translated():
+                data_folder.write_private(folder.key_file, f"{secret.guest_key}\n")
 
     @property
     def _own(self) -> DataFolder:

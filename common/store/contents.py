@@ -173,6 +173,10 @@ class Intake(Protocol):
         """Make *rollups* the bill of a place, behind all of its records."""
         ...
 
+    async def know_secret(self, mark: str) -> None:
+        """Write down by what the secret is known that the keys are encrypted under."""
+        ...
+
     async def end(self) -> None:
         """Open the stores to everybody: everything is there and was verified."""
         ...

@@ -32,6 +32,7 @@ from common.store.couch_states import Known, States, body_of, known_of
 from common.store.port import Conflict, Corrupted, Missing, StoreUnavailable
 from common.store.rollups import Rollup, sums
 from common.store.schema import RESTORING, SCHEMA
+from common.store.secrets_file import KNOWN_BY
 from common.store.shard import Shard, State, shard_of
 from common.store.waiting import Pending
 
@@ -133,6 +134,10 @@ class CouchIntake:
             "PUT", self._settings.prefix + layout.META, layout.shard_id(shard),
             query=None if rev is None else {"rev": rev}, body=codec.encode(body_of(known)),
         )  # fmt: skip
+
+    async def know_secret(self, mark: str) -> None:
+        """Write down by what the secret is known that the keys are encrypted under."""
+        await self._meta.create(KNOWN_BY, {"mark": mark})
 
     async def end(self) -> None:
         """Open the stores to everybody."""

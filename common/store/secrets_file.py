@@ -25,7 +25,8 @@ from common.store.port import Conflict, Corrupted, DocStore, Missing, StoreError
 _SECRET_BYTES: Final = 32
 # Of AES-GCM; a random one is safe for billions of messages (NIST SP 800-38D, §8.3).
 _NONCE_BYTES: Final = 12
-_KNOWN_BY: Final = DocId("secret")
+KNOWN_BY: Final = DocId("secret")
+"""The document of `meta` with the mark."""
 
 
 class SecretUnreadable(StoreError):
@@ -142,10 +143,10 @@ class InstallationSecret:
     async def _known_by(self, meta: DocStore) -> object:
         while True:
             try:
-                return (await meta.get(_KNOWN_BY)).body.get("mark")
+                return (await meta.get(KNOWN_BY)).body.get("mark")
             except Missing:
                 with contextlib.suppress(Conflict):  # Another process was faster: see whose it is.
-                    await meta.create(_KNOWN_BY, {"mark": self.mark})
+                    await meta.create(KNOWN_BY, {"mark": self.mark})
 
     def for_registries(self, path: Path) -> Seal:
         """Return what passwords of registries are kept under, and leave its key at *path*.

@@ -16,6 +16,7 @@ from common.store.contents import Database, NotEmpty, what_is_in
 from common.store.port import DocStore, StoreUnavailable
 from common.store.rollups import Rollup
 from common.store.schema import LAYOUT, RESTORING, SCHEMA, version_of
+from common.store.secrets_file import KNOWN_BY
 from common.store.shard import Shard, State
 from common.store.sqlite import SqliteStores
 from common.store.sqlite_contents import SqliteContents
@@ -88,6 +89,10 @@ class SqliteIntake:
                 sqlite_book.set_state(book, shard, state)
         finally:
             book.close()
+
+    async def know_secret(self, mark: str) -> None:
+        """Write down by what the secret is known that the keys are encrypted under."""
+        await self._stores.meta.create(KNOWN_BY, {"mark": mark})
 
     async def end(self) -> None:
         """Open the stores to everybody."""

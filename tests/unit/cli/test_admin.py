@@ -15,6 +15,7 @@ from cli.upkeep.findings import MOST_SHOWN, Finding, Report
 from common.clock import SystemClock
 from common.ids import DocId
 from common.settings import StoreSettings
+from common.store.secrets_file import InstallationSecret, SecretDiffers
 from common.store.sqlite import SqliteStores
 from tests.unit.cli.conftest import Run
 
@@ -135,6 +136,37 @@ def test_a_restore_without_the_secret_says_that_no_key_can_be_read(line: Run, da
     assert json.loads(done.stdout)["has_secret"] is False
     shutil.rmtree("new")
     assert "the keys cannot be read yet" in line("brisk admin db restore b.gz --data new").stdout
+
+
+def test_restored_stores_know_their_secret_before_anybody_comes_with_another(
+    line: Run, data: Path, home: Path
+) -> None:
+    line(f"brisk admin db backup b.gz --data {data}")
+    line("brisk admin db restore b.gz --data new")
+    right, wrong = InstallationSecret(bytes.fromhex(SECRET)), InstallationSecret(b"w" * 32)
+
+    async def come() -> None:
+        stores = await SqliteStores.open(home / "new" / "store", StoreSettings(), SystemClock())
+        try:
+            with pytest.raises(SecretDiffers):
+                await wrong.require_same(stores.meta, home)
+            await right.require_same(stores.meta, home)
+        finally:
+            await stores.close()
+
+    asyncio.run(come())
+
+
+def test_a_secret_that_is_named_apart_is_the_one_of_the_backup(
+    line: Run, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "secret").rename(home / "apart")
+    monkeypatch.setenv("BRISK_SECRET_FILE", str(home / "apart"))
+    assert line(f"brisk admin db backup b.gz --with-secret --data {data}").exit == 0
+    monkeypatch.setenv("BRISK_SECRET_FILE", str(home / "there"))
+    assert line("brisk admin db restore b.gz --data new").exit == 0
+    assert (home / "there").read_text() == SECRET + "\n"
+    assert not (home / "new" / "secret").exists()
 
 
 @pytest.mark.parametrize("flags", ["", "--with-secret"])
