@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from common import metrics
-from common.bus.kafka_client import Broker, Record
+from common.bus.kafka_client import Broker
 from common.bus.kafka_inbox import Inbox, KafkaDelivery
 from common.bus.kafka_listener import Listener
 from common.bus.kafka_outbox import LARGE_BYTES, Outbox
+from common.bus.kafka_producer import Record
 from common.bus.kafka_reader import Received
 from common.bus.marks import Marks
 from common.bus.port import BusUnavailable, Handler, Message

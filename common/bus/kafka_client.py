@@ -2,27 +2,22 @@
 
 Nothing here decides. Names of topics get the installation's prefix here and nowhere else; a topic
 has one partition, because its order is promised, and one consumer group that bears its name.
-
-The producer is idempotent: it tries until the broker has taken a batch, in order and once. A
-producer whose numbering the broker has forgotten is of no use any more; the next batch gets a new
-one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, ProducerClosed, TopicAlreadyExistsError, for_code
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from common.bus import kafka_reader, kafka_topics
 from common.bus.kafka_connection import connection, diagnosis
-from common.bus.kafka_errors import SIZE_ERRORS, translated, translation
+from common.bus.kafka_errors import translated
+from common.bus.kafka_producer import Producer, Record
 from common.bus.kafka_reader import Member, Reader
 from common.bus.offsets import Commit
 from common.bus.port import BusUnavailable
@@ -30,22 +25,7 @@ from common.log import logger
 from common.message.topics import Topic
 from common.settings import KafkaSettings
 
-MAX_BATCH_BYTES: Final = 512 << 10
-"""Half of what a broker takes by default; one larger message goes alone."""
-# One usual message shrinks little, and both ends and the broker would pay for it.
-_WORTH_COMPRESSING_BYTES: Final = 4 << 10
-_NOT_COMPRESSED: Final = 0
-
 log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is handed to the broker."""
-
-    key: bytes
-    value: bytes
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Broker:
@@ -53,8 +33,7 @@ class Broker:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._producer: Any = None
-        self._retired: list[Any] = []
+        self._producer: Producer | None = None
         self._admin: Any = None
         self._largest_bytes: dict[Topic, int] = {}
         self._starting = asyncio.Lock()
@@ -100,51 +79,16 @@ class Broker:
         [answer] = await self._ask("describe_configs", [resource])
         return {entry[0]: entry[1] for found in answer.resources for entry in found[4]}
 
-    async def produce(
-        self, topic: Topic, records: Sequence[Record]
-    ) -> tuple[int, "asyncio.Future[int]"]:
-        """Hand over the first of *records*: how many, and what will bring the offset of the first.
+    async def produce(self, topic: Topic, records: Sequence[Record]) -> Awaitable[int]:
+        """Return what brings the offset of the first of *records*, and has to be awaited at once.
 
-        Returns when the batch is next in line; the future waits for the broker, however long, and
-        raises `BusUnavailable`. Its result is -1 when the broker had it and forgot where.
+        It waits for the broker, however long; raises `BusUnavailable` when the broker refuses them
+        for good; is -1 when the broker had them and forgot where.
 
         Raises `BusUnavailable` when nothing was handed over.
         """
         producer = await self._running_producer()
-        size_bytes = sum(len(record.value) for record in records)
-        batch = (
-            BatchBuilder(MAX_BATCH_BYTES, _NOT_COMPRESSED)
-            if size_bytes < _WORTH_COMPRESSING_BYTES
-            else producer.create_batch()
-        )
-        count = 0
-        for record in records:
-            if batch.append(
-                timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
-            ) is None:  # fmt: skip
-                break
-            count += 1
-        try:
-            with translated():
-                sent = await producer.send_batch(batch, self._named(topic), partition=0)
-        except BusUnavailable as error:
-            self._judge(producer, error.__cause__)
-            raise
-        outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def tell(done: "asyncio.Future[Any]") -> None:
-            error = asyncio.CancelledError() if done.cancelled() else done.exception()
-            if error is not None:
-                self._judge(producer, error)
-            if outcome.done():
-                return
-            if error is None:
-                outcome.set_result(done.result().offset)
-            else:
-                outcome.set_exception(translation(error))
-
-        sent.add_done_callback(tell)
-        return count, outcome
+        return producer.put(self._named(topic), records)
 
     async def committed(self, topic: Topic) -> Commit | None:
         """Return what the topic's consumers committed; None: nothing. Raises `BusUnavailable`."""
@@ -171,48 +115,22 @@ class Broker:
         return kafka_reader.apart(self._settings, self._named(topic))
 
     async def close(self) -> None:
-        """Let go of all connections, also of what was handed over and not taken. Idempotent."""
+        """Let go of all connections, whatever is under way on them. Idempotent."""
         producer, self._producer = self._producer, None
         admin, self._admin = self._admin, None
         if producer is not None:
-            self._retired.append(producer)
-        await self._end_retired()
+            await producer.close()
         if admin is not None:
             await admin.close()
 
-    async def _running_producer(self) -> Any:
-        async with self._starting:
-            if self._producer is None:
-                await self._end_retired()
-                settings = self._settings
-                producer = AIOKafkaProducer(
-                    **connection(self._settings),
-                    enable_idempotence=True,
-                    acks="all",
-                    linger_ms=0,
-                    max_batch_size=MAX_BATCH_BYTES,
-                    max_request_size=settings.max_message_bytes + kafka_topics.ENVELOPE_BYTES,
-                    compression_type=(
-                        None if settings.compression == "none" else settings.compression
-                    ),
-                )
-                await self._begin(producer, producer.stop)
-                self._producer = producer
-            return self._producer
-
-    async def _end_retired(self) -> None:
-        while self._retired:
-            producer = self._retired.pop()
-            # Trap: aiokafka's own stop waits until everything is taken, without a bound. So its
-            # sender ends first; what it had not sent then fails, and nothing is left to wait for.
-            with suppress(TimeoutError, KafkaError):
-                async with asyncio.timeout(self._settings.request_timeout_s):
-                    await producer._sender.close()
-            accumulator = producer._message_accumulator
-            # Trap: a batch that was to be sent again expects to be found here when it ends.
-            accumulator._pending_batches.update(*accumulator._batches.values())
-            accumulator.fail_all(ProducerClosed())
-            await producer.stop()
+    async def _running_producer(self) -> Producer:
+        if self._producer is None:
+            async with self._starting:
+                if self._producer is None:
+                    producer = Producer(self._settings)
+                    await self._begin(producer, producer.close)
+                    self._producer = producer
+        return self._producer
 
     async def _ask(self, verb: str, *arguments: Any, **named: Any) -> Any:
         async with self._asking:
@@ -242,13 +160,6 @@ class Broker:
         except BaseException:
             await end()
             raise
-
-    def _judge(self, producer: Any, error: BaseException | None) -> None:
-        """Part with a producer that can send nothing any more."""
-        is_lasting = not getattr(error, "retriable", False) and not isinstance(error, SIZE_ERRORS)
-        if is_lasting and isinstance(error, KafkaError) and self._producer is producer:
-            self._producer = None
-            self._retired.append(producer)
 
     def _named(self, topic: Topic) -> str:
         return f"{self._settings.topic_prefix}{topic}"

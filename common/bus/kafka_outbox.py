@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from common import metrics
-from common.bus.kafka_client import MAX_BATCH_BYTES, Broker, Record
+from common.bus.kafka_client import Broker
+from common.bus.kafka_producer import Record
 from common.bus.port import BusUnavailable, MessageTooLarge
 from common.clock import Clock
 from common.ids import ActivationId
@@ -28,6 +29,10 @@ from common.message.topics import Topic
 from common.settings import KafkaSettings
 
 _ASK_AGAIN_S: Final = 0.1
+MAX_BATCH_BYTES: Final = 512 << 10
+"""Half of what a broker takes by default; one larger message goes alone."""
+# What a batch adds to a message: its key, and some numbers.
+_RECORD_BYTES: Final = 100
 # Blocking calls whose message was lost, and whose wait may end in a promise after all.
 _MOST_LOST: Final = 10_000
 LARGE_BYTES: Final = 16 << 10
@@ -79,7 +84,7 @@ class _Lane:
         left_bytes = min(MAX_BATCH_BYTES, self.largest_bytes)
         while self.waiting:
             parcel = self.waiting[0]
-            left_bytes -= len(parcel.record.value)
+            left_bytes -= len(parcel.record.value) + _RECORD_BYTES
             if gathered and left_bytes < 0:
                 break
             self.waiting.popleft()
@@ -257,14 +262,12 @@ class Outbox:
     async def _write(self, lane: _Lane, parcels: list[Parcel]) -> None:
         lane.handed = parcels
         try:
-            count, taken = await self._broker.produce(lane.topic, [p.record for p in parcels])
+            taken = await self._broker.produce(lane.topic, [p.record for p in parcels])
         except BusUnavailable as error:
             lane.waiting.extendleft(reversed(parcels))
             lane.handed = []
             await self._pause(lane.topic, error)
             return
-        lane.waiting.extendleft(reversed(parcels[count:]))
-        lane.handed = parcels[:count]
         try:
             first = await taken
         except MessageTooLarge as error:
@@ -272,7 +275,7 @@ class Outbox:
         except BusUnavailable as error:
             self._lose(lane, lane.handed, error)
         else:
-            lane.end = max(lane.end, first + count)
+            lane.end = max(lane.end, first + len(parcels))
             for parcel in lane.handed:
                 self._forget(parcel)
                 _tell(parcel, None)

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from common.bus.kafka_client import Broker, Record
+from common.bus.kafka_client import Broker
 from common.bus.kafka_outbox import Outbox
+from common.bus.kafka_producer import Record
 from common.bus.offsets import Commit
 from common.bus.port import BusUnavailable, MessageTooLarge
 from common.message import topics
@@ -30,7 +31,6 @@ class ScriptedBroker(Broker):
         self.batches: list[list[bytes]] = []
         self.acknowledgements: list[asyncio.Future[int]] = []
         self.is_away = False
-        self.takes = 100
         self.largest_bytes = SETTINGS.max_message_bytes
         self.low: int | None = None
         self.asked = 0
@@ -40,14 +40,11 @@ class ScriptedBroker(Broker):
         self._refuse_if_away()
         return self.largest_bytes
 
-    async def produce(
-        self, topic: Topic, records: Sequence[Record]
-    ) -> tuple[int, asyncio.Future[int]]:
+    async def produce(self, topic: Topic, records: Sequence[Record]) -> asyncio.Future[int]:
         self._refuse_if_away()
-        taken = records[: self.takes]
-        self.batches.append([record.value for record in taken])
+        self.batches.append([record.value for record in records])
         self.acknowledgements.append(asyncio.get_running_loop().create_future())
-        return len(taken), self.acknowledgements[-1]
+        return self.acknowledgements[-1]
 
     async def committed(self, topic: Topic) -> Commit | None:
         self.asked += 1
@@ -108,13 +105,18 @@ async def test_what_comes_while_a_batch_is_under_way_goes_with_the_next(
 async def test_what_does_not_fit_into_a_batch_goes_next_in_order(
     outbox: Outbox, broker: ScriptedBroker
 ) -> None:
-    broker.takes = 2
-    await post(outbox, 1, 2, 3, 4, 5)
-    for number in range(3):
-        await until(lambda number=number: len(broker.batches) == number + 1)  # type: ignore[misc]
-        broker.acknowledge(2 * number)
+    broker.largest_bytes = 40_000
+    await post(outbox, 0)
+    await until(lambda: len(broker.batches) == 1)
+    for number in range(1, 6):
+        await outbox.post(TOPIC, Record(b"", b"%d" % number * 16_000), an_id(number))
+    for batches in range(2, 5):
+        broker.acknowledge(batches)
+        await until(lambda batches=batches: len(broker.batches) == batches)  # type: ignore[misc]
 
-    assert broker.batches == [[b"1", b"2"], [b"3", b"4"], [b"5"]]
+    assert [[value[:1] for value in batch] for batch in broker.batches] == [
+        [b"0"], [b"1", b"2"], [b"3", b"4"], [b"5"],
+    ]  # fmt: skip
 
 
 async def test_who_is_cancelled_before_it_left_has_sent_nothing(
