@@ -81,17 +81,18 @@ class Housekeeper:
         except StoreError as error:
             _log.warning("housekeeping_put_off", why=str(error))
             return error.retryable
-
-    async def _keep_house(self) -> bool:
-        try:
-            is_soon = await self._close_days()
-            await self._sweep_now_and_then()
-        except StoreError as error:
-            _log.error("housekeeping_failed", step="sweep", why=str(error))
-            return error.retryable
         except Exception:  # a mistake of ours must not end the closing of days for good
             _log.exception("housekeeping_failed_oddly")
             return False
+
+    async def _keep_house(self) -> bool:
+        is_soon = await self._close_days()
+        try:
+            if await self._lease.take():
+                await self._sweep_now_and_then()
+        except StoreError as error:
+            _log.error("housekeeping_failed", step="sweep", why=str(error))
+            return error.retryable
         return is_soon
 
     async def _close_days(self) -> bool:
