@@ -11,8 +11,8 @@ the next sealing finds that the view has more, and sums that apart, as a run of 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from common import codec, metrics
 from common.clock import Clock
@@ -38,6 +38,8 @@ from common.store.port import (
 )
 from common.store.rollups import Rollup, Shrunk, beyond, rolled, sums
 from common.store.shard import Shard, State
+
+Result = TypeVar("Result")
 
 _ATTEMPTS: Final = 5
 _AT_ONCE: Final = 500
@@ -98,19 +100,30 @@ class CouchSums:
         return found
 
     async def seal(self, shard: Shard) -> SealReport:
-        """See `common.store.port.ActivationStore.seal`."""
-        for failures in range(1, _ATTEMPTS + 1):
-            try:
-                known = await self._seal_once(shard)
-            except Conflict:
-                # Another process does the same, or a write came in between: look again.
-                await asyncio.sleep(pause_s(failures, self._http.jitter()))
-            else:
-                return SealReport(shard, known.state, *known.sums)
-        raise StoreUnavailable(f"The day {shard.text} is being sealed by somebody else.")
+        """See `common.store.port.DayStore.seal`."""
+        known = await self._unless_overtaken(shard, self._seal_once)
+        return SealReport(shard, known.state, *known.sums)
 
     async def drop(self, shard: Shard) -> None:
-        """See `common.store.port.ActivationStore.drop`."""
+        """See `common.store.port.DayStore.drop`."""
+        await self._unless_overtaken(shard, self._drop_once)
+
+    async def forget(self, shard: Shard) -> None:
+        """See `common.store.port.DayStore.forget`."""
+        await self._unless_overtaken(shard, self._forget_once)
+
+    async def _unless_overtaken(
+        self, shard: Shard, once: Callable[[Shard], Awaitable[Result]]
+    ) -> Result:
+        """Do *once*; again when another process does the same, or a write came in between."""
+        for failures in range(1, _ATTEMPTS + 1):
+            try:
+                return await once(shard)
+            except Conflict:
+                await asyncio.sleep(pause_s(failures, self._http.jitter()))
+        raise StoreUnavailable(f"Somebody else is at the day {shard.text} just now.")
+
+    async def _drop_once(self, shard: Shard) -> None:
         known = await self._states.read(shard)
         if not known.state.is_billed_by_sums:
             raise NotSealed(f"The day {shard.text} is not sealed.")
@@ -121,8 +134,7 @@ class CouchSums:
             await self._admin.drop([self._states.database(shard)])
             await self._states.move(shard, known, state=State.DROPPED)
 
-    async def forget(self, shard: Shard) -> None:
-        """See `common.store.port.ActivationStore.forget`."""
+    async def _forget_once(self, shard: Shard) -> None:
         try:
             known = await self._states.read(shard)
         except Missing:
@@ -237,15 +249,18 @@ class CouchSums:
     async def _of(self, shard: Shard) -> list[dict[str, Any]]:
         """Return the sums of a place, of all runs."""
         found: list[dict[str, Any]] = []
+        asked = {
+            "selector": {"shard": shard.text},
+            "use_index": list(layout.BY_SHARD),
+            "limit": _PAGE,
+        }
+        skip = 0
         while True:
-            asked = {
-                "selector": {"shard": shard.text},
-                "use_index": list(layout.BY_SHARD),
-                "limit": _PAGE,
-                "skip": len(found),
-            }
-            answer = await self._http.read("POST", self._database, "_find", value=asked)
+            query = asked | {"skip": skip}
+            answer = await self._http.read("POST", self._database, "_find", value=query)
             docs = answer.json()["docs"]
-            found += docs
+            # One that was deleted just now may have left its place in the answer.
+            found += filter(None, docs)
+            skip += len(docs)
             if len(docs) < _PAGE:
                 return found

@@ -163,6 +163,22 @@ async def test_sealing_and_dropping_again_is_the_same(reopen: Reopen) -> None:
     assert (dropped.state, dropped.billed_ms) == (State.DROPPED, 10)
 
 
+async def test_several_may_close_a_day_at_once(reopen: Reopen) -> None:
+    stores = await reopen()
+    # Another process, where a store has several.
+    others = stores if "Sqlite" in repr(stores) else await reopen()
+    one, two = stores.activations, others.activations
+    await written(stores, *(a_record(number) for number in range(5)))
+
+    for step in ("seal", "drop", "forget"):
+        every = (getattr(store, step)(TODAY) for store in (one, two, one, two))
+        await asyncio.gather(*every)
+        expected = (0, 0, 0) if step == "forget" else (5, 10, 2560)
+        assert await bill(two) == expected
+
+    assert await one.shards() == {}
+
+
 async def test_only_a_sealed_day_is_dropped_and_only_a_known_one_sealed(stores: Stores) -> None:
     store = stores.activations
     await written(stores, a_record(1))
