@@ -14,11 +14,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from common.bus import kafka_reader, kafka_topics
+from common.bus import kafka_reader, kafka_tail, kafka_topics
 from common.bus.kafka_connection import connection, diagnosis
 from common.bus.kafka_errors import translated
 from common.bus.kafka_producer import Producer, Record
 from common.bus.kafka_reader import Member, Reader
+from common.bus.kafka_tail import Tail
 from common.bus.offsets import Commit
 from common.bus.port import BusUnavailable
 from common.log import logger
@@ -110,9 +111,9 @@ class Broker:
         """Take part in the consumption of *topic* while inside; see `kafka_reader.joined`."""
         return kafka_reader.joined(self._settings, self._named(topic), name, member)
 
-    def listening(self, topic: Topic) -> AbstractAsyncContextManager[Reader]:
-        """Hear *topic* while inside; see `kafka_reader.apart`."""
-        return kafka_reader.apart(self._settings, self._named(topic))
+    def listening(self, topic: Topic) -> AbstractAsyncContextManager[Tail]:
+        """Hear *topic* while inside; see `kafka_tail.opened`."""
+        return kafka_tail.opened(self._settings, self._named(topic))
 
     async def close(self) -> None:
         """Let go of all connections, whatever is under way on them. Idempotent."""

@@ -4,11 +4,13 @@ import asyncio
 import ssl
 from typing import Any, Final
 
+from aiokafka import TopicPartition
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
     KafkaError,
+    LeaderNotAvailableError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
@@ -16,6 +18,7 @@ from aiokafka.errors import (
 from common.bus.port import BusDenied, BusUnavailable
 from common.settings import KafkaSettings
 
+_NOBODY: Final = (None, -1)
 _REFUSALS: Final = (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -30,6 +33,18 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap_servers,
         "retry_backoff_ms": 100,
     }
+
+
+async def leader_of(client: Any, topic: str) -> int:
+    """Return the broker that has *topic*, as *client* knows. Raises `KafkaError`."""
+    partition = TopicPartition(topic, 0)
+    leader = client.cluster.leader_for_partition(partition)
+    if leader in _NOBODY:
+        await client._wait_on_metadata(topic)
+        leader = client.cluster.leader_for_partition(partition)
+    if leader in _NOBODY:
+        raise LeaderNotAvailableError
+    return int(leader)
 
 
 def _secured(settings: KafkaSettings) -> dict[str, Any]:

@@ -6,18 +6,16 @@ while this process was dead was not meant for it.
 """
 
 import asyncio
-from typing import Final
 
 from common import metrics
 from common.bus.kafka_client import Broker
-from common.bus.kafka_reader import Reader, Received
+from common.bus.kafka_reader import Received
+from common.bus.kafka_tail import Tail
 from common.bus.port import BusUnavailable, Handler
 from common.log import logger
 from common.message import encoding
 from common.message.topics import Topic
 from common.settings import KafkaSettings
-
-_FETCH_S: Final = 5.0
 
 log = logger(__name__)
 
@@ -33,7 +31,7 @@ class Listener:
         self._broker = broker
         self._settings = settings
         self._position = 0
-        self._reader: Reader | None = None
+        self._tail: Tail | None = None
 
     def __repr__(self) -> str:
         return f"<Listener {self.topic} position={self._position} handlers={len(self.handlers)}>"
@@ -41,7 +39,7 @@ class Listener:
     @property
     def lag(self) -> int:
         """How many messages have not been heard, as far as is known."""
-        end = None if self._reader is None else self._reader.end
+        end = None if self._tail is None else self._tail.end
         return 0 if end is None else max(0, end - self._position)
 
     async def begin(self) -> None:
@@ -50,28 +48,27 @@ class Listener:
         Raises `BusUnavailable`.
         """
         await self._broker.ensure_topic(self.topic)
-        async with self._broker.listening(self.topic) as reader:
-            self._position = await reader.ask_end()
+        async with self._broker.listening(self.topic) as tail:
+            self._position = await tail.ask_end()
 
     async def serve(self) -> None:
         """Tell what comes until this is cancelled, whatever becomes of the broker meanwhile."""
         while True:
             pause_s = self._settings.retry_pause_s
             try:
-                async with self._broker.listening(self.topic) as self._reader:
-                    self._reader.seek(self._position)
-                    await self._hear(self._reader)
+                async with self._broker.listening(self.topic) as self._tail:
+                    await self._hear(self._tail)
             except BusUnavailable as error:
                 log.warning("topic_not_heard", topic=self.topic, why=str(error))
                 pause_s = error.pause_s or pause_s
             finally:
-                self._reader = None
+                self._tail = None
             await asyncio.sleep(pause_s)
 
-    async def _hear(self, reader: Reader) -> None:
+    async def _hear(self, tail: Tail) -> None:
         while True:
-            for received in await reader.fetch(self._settings.prefetch, _FETCH_S):
-                self._position = received.offset + 1
+            found, self._position = await tail.fetch(self._position)
+            for received in found:
                 self._tell(received)
 
     def _tell(self, received: Received) -> None:

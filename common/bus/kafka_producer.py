@@ -15,12 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     DuplicateSequenceNumber,
     KafkaError,
-    LeaderNotAvailableError,
     NoError,
     OutOfOrderSequenceNumber,
     UnknownProducerId,
@@ -30,7 +28,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from common.bus.kafka_connection import connection
+from common.bus.kafka_connection import connection, leader_of
 from common.bus.kafka_errors import SIZE_ERRORS, translated
 from common.log import logger
 from common.settings import KafkaSettings
@@ -118,7 +116,7 @@ class Producer:
         """Return the broker's last word, an offset, and whether it is sure that it had no other."""
         while True:
             try:
-                answer = await self._client.send(await self._leader(topic), request)
+                answer = await self._client.send(await leader_of(self._client, topic), request)
                 [(_, [(_, code, offset, *_)])] = answer.topics
                 error = for_code(code)
                 if not error.retriable:
@@ -156,16 +154,6 @@ class Producer:
         self._client.force_metadata_update()
         await asyncio.sleep(_PAUSE_S)
         await self._client._maybe_wait_metadata()
-
-    async def _leader(self, topic: str) -> int:
-        partition = TopicPartition(topic, 0)
-        leader = self._client.cluster.leader_for_partition(partition)
-        if leader in (None, -1):
-            await self._client._wait_on_metadata(topic)
-            leader = self._client.cluster.leader_for_partition(partition)
-        if leader in (None, -1):
-            raise LeaderNotAvailableError
-        return int(leader)
 
     def _request(
         self, topic: str, records: Sequence[Record], identity: _Identity

@@ -1,8 +1,7 @@
-"""Reading one topic: as a member of its group, who shares it, or as a listener, who hears all.
+"""Reading one topic as a member of its group, who shares it.
 
 A member is a static one: after a crash or a restart it takes its place again at once, instead of
-waiting until the broker has missed it. It signs off when it is told to, for who waits. A listener
-belongs to no group and commits nothing; where it goes on is its own affair.
+waiting until the broker has missed it. It signs off when it is told to, for who waits.
 """
 
 import asyncio
@@ -51,7 +50,7 @@ class Member(Protocol):
 
 
 class Reader:
-    """One topic in the hands of one consumer. Made by `joined` and `apart`."""
+    """One topic in the hands of one member. Made by `joined`."""
 
     def __init__(self, consumer: Any, partition: TopicPartition, timeout_s: float) -> None:
         self._consumer = consumer
@@ -146,30 +145,6 @@ async def joined(
         if reader.leaves_place:
             # Trap: who has a name in the group is never signed off by aiokafka.
             consumer._coordinator._group_instance_id = None
-        await _end(consumer)
-
-
-@asynccontextmanager
-async def apart(settings: KafkaSettings, topic: str) -> AsyncIterator[Reader]:
-    """Read *topic* while inside, whoever else does; begin with `seek`. Raises `BusUnavailable`.
-
-    topic: as the broker knows it.
-    """
-    partition = TopicPartition(topic, 0)
-    consumer = AIOKafkaConsumer(
-        **connection(settings),
-        enable_auto_commit=False,
-        # Where it was is gone, by retention or with the topic: what is there now, is new.
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
-    consumer.assign([partition])
-    try:
-        with translated():
-            await consumer.start()
-        yield Reader(consumer, partition, settings.request_timeout_s)
-    finally:
         await _end(consumer)
 
 
