@@ -130,6 +130,9 @@ class DockerSettings(Group):
     """The engine's network that containers join which may reach others."""
     pull: Literal["auto", "missing", "never"] = "auto"
     """When the image of an action is pulled. `auto`: `latest` each time, others where missing."""
+    registries: str = ""
+    """Where images of actions may be pulled from: hosts with commas between, `default` for names
+    without one. Empty is everywhere."""
     config: Path | None = None
     """The `config.json` with the credentials of registries; None is that of the user."""
     pull_s: float = Field(default=600.0, gt=0)

@@ -70,7 +70,6 @@ async def serve(stop: asyncio.Event) -> None:
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
         secret_file = settings.secret_file or folder.secret
         secret = InstallationSecret.of(settings.secret_file, folder.secret)
-        seal = secret.for_registries(folder.registries_key)
         async with vitals.served(listener.dup(), health, instead_of="controller"):
             ground = await stack.enter_async_context(
                 grounded(
@@ -111,6 +110,7 @@ async def serve(stop: asyncio.Event) -> None:
         await stack.enter_async_context(serving(housekeeper.run()))
         await stack.enter_async_context(serving(actions.follow(stores.changes)))
         await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))
+        seal = secret.for_registries(folder.registries_key)
         registries = RegistryStore(stores.entities, lambda: seal, clock)
         kept = _Kept(actions, subjects, registries)
         services = _services(settings, clock, ground, kept, balancer, inflight, health)

@@ -12,6 +12,7 @@ from tests.fakes import kafka
 from tests.fakes.api import Api
 from tests.fakes.cluster import Cluster, get, health, running_cluster, wait_until
 from tests.fakes.dockerd import Engine, own_engine
+from tests.fakes.images import STRANGER
 
 pytestmark = [
     pytest.mark.kafka,
@@ -97,8 +98,10 @@ def test_what_waits_for_a_container_is_run_when_the_engine_is_back(
 ) -> None:
     with running_cluster(tmp_path, invokers=1, settings=settings(own)) as cluster:
         api = cluster.api
-        for number in range(4):
+        for number in range(3):
             api.put_action(f"a{number}", SLEEPS)
+        image = {"exec": {"kind": "blackbox", "image": STRANGER, "code": SLEEPS}}
+        assert api.call("PUT", "actions/a3", image).status == 200
         own.kill()
         with ThreadPoolExecutor(4) as callers:
             accepted = list(callers.map(lambda n: sent(api, f"a{n % 4}", n=n), range(12)))

@@ -82,7 +82,7 @@ async def other_namespace(controller: Member, folder: Path) -> None:
     stores = await CouchStores.open(folder, couchdb, settings.store, clock)
     try:
         secret = InstallationSecret.load_or_create(
-            Path(controller.environment["BRISK_DATA"], "secret")
+            Path(controller.environment["BRISK_SECRET_FILE"])
         )
         subjects = SubjectStore(stores.subjects, secret, settings.throttle, clock=clock)
         uuid, _, key = OTHER_AUTH.partition(":")

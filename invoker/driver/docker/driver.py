@@ -14,6 +14,7 @@ import platform
 import shutil
 from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +44,6 @@ _log: Final = logger(__name__)
 
 START_S: Final = 20.0
 """How long a runtime may take to connect and say that it is up, in a container that was started."""
-START_TRIES: Final = 3
-"""How often a start is begun that outages of the engine break off."""
 CHECK_S: Final = 1.5
 """An engine that is alive answers in milliseconds."""
 STARTS_PER_CORE: Final = 2
@@ -154,10 +153,9 @@ class DockerDriver:
     async def prepare(self, image: OwnImage) -> None:
         """Have *image* in the engine. Raises `ImageNotPulled`, `CannotStart`."""
         try:
-            await self._presence.wait()
+            await self._presence.through(partial(self._own_images.prepare, image))
         except EngineFailed as error:
             raise CannotStart from error
-        await self._own_images.prepare(image)
 
     async def create(self, spec: SandboxSpec) -> DockerSandbox:
         """Return a blank sandbox. Raises `CannotStart`."""
@@ -168,7 +166,8 @@ class DockerDriver:
             if not image.speaks_frames and os.geteuid() != 0:
                 raise EngineFailed("only root can reach the server of a container")
             async with self._starts:
-                return await self._started_in_spite_of_outages(spec, image)
+                # No code of a user has been near what an outage breaks off.
+                return await self._presence.through(partial(self._started, spec, image))
         except EngineRefused as error:
             if spec.image and (fault := faults.of_start(spec.image.reference, error.message)):
                 raise fault from error
@@ -209,22 +208,6 @@ class DockerDriver:
         return image
 
     # Making one container.
-
-    async def _started_in_spite_of_outages(self, spec: SandboxSpec, image: Image) -> DockerSandbox:
-        """Try anew what an outage of the engine broke off: no code of a user has been near it."""
-        for _ in range(START_TRIES - 1):
-            await self._presence.wait()
-            outages = self._presence.outages
-            try:
-                return await self._started(spec, image)
-            except (EngineFailed, CannotStart, OSError) as error:
-                if isinstance(error, EngineUnreachable):
-                    self._presence.lost(str(error))
-                if self._presence.outages == outages:
-                    raise
-                _log.warning("start_broken_off", container=spec.container_id, why=str(error))
-        await self._presence.wait()
-        return await self._started(spec, image)
 
     async def _sweep(self) -> None:
         """Remove the containers that nobody here knows: those given up while it was away."""

@@ -40,7 +40,7 @@ _SLOW: Final = (
     "The image was not here after {wait_s:g} s. It is still being pulled: try again later."
 )
 _NOT_THERE: Final = "The registry does not have it, or not for everybody."
-_NOT_PULLED: Final = "The image is not here, and this platform pulls none."
+_NOT_PULLED: Final = "The image is not here, and this platform pulls none from where it would be."
 _AN_ID: Final = "An image is named, not picked by its id."
 _FAILED: Final = "The registry did not hand it out."
 
@@ -71,6 +71,7 @@ class OwnImages:
         self._engine = engine
         self._logins = logins
         self._settings = settings
+        self._registries = frozenset(filter(None, settings.registries.replace(" ", "").split(",")))
         self._credentials = credentials
         self._ids: OrderedDict[OwnImage, str] = OrderedDict()
         self._fetches: dict[OwnImage, asyncio.Task[None]] = {}
@@ -152,10 +153,12 @@ class OwnImages:
             raise ImageNotPulled(image.reference, _AN_ID)
         is_ours = reference.repository.startswith(f"{self._settings.images}/")
         may_pull = self._settings.pull != "never" and not is_ours
-        if self._logins is not None and not is_ours:
+        if self._registries and reference.registry not in self._registries:
+            may_pull = False
+        if self._logins is not None and may_pull:
             login = await self._logins.login(image.namespace, reference.registry)
             if login is not None:
-                return await self._private(image, reference, _shown(login), may_pull=may_pull)
+                return await self._private(image.namespace, reference, _shown(login))
         is_kept = str(reference) in self._natives
         if may_pull and self._settings.pull == "auto" and reference.may_change and not is_kept:
             await self._pull(image.namespace, reference)
@@ -168,18 +171,14 @@ class OwnImages:
         await self._pull(image.namespace, reference)
         return await self._engine.image_id(str(reference))
 
-    async def _private(
-        self, image: OwnImage, reference: Reference, shown: str, *, may_pull: bool
-    ) -> str:
+    async def _private(self, namespace: Namespace, reference: Reference, shown: str) -> str:
         """Return the id of an image that the registry lets who shows *shown* have, now."""
         digest = await self._engine.digest(str(reference), shown)
         exact = f"{reference.repository}@{digest}"
         try:
             return await self._engine.image_id(exact)
-        except NoSuchImage as error:
-            if not may_pull:
-                raise ImageNotPulled(image.reference, _NOT_PULLED) from error
-        await self._pull(image.namespace, Reference(reference.repository, digest), shown)
+        except NoSuchImage:
+            await self._pull(namespace, Reference(reference.repository, digest), shown)
         return await self._engine.image_id(exact)
 
     async def _pull(

@@ -8,8 +8,9 @@ its own. The engine counts as back when what it left has been cleaned up.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
+from common.errors import BriskError
 from common.log import logger
 from invoker.driver.docker.engine import EngineUnreachable
 
@@ -19,6 +20,11 @@ REMEDY: Final = (
 
 SILENCES: Final = 2
 """So many checks in a row that are not answered in time are an outage."""
+
+TRIES: Final = 3
+"""How often something is begun that outages break off."""
+
+Result = TypeVar("Result")
 
 _log: Final = logger(__name__)
 
@@ -87,3 +93,24 @@ class Presence:
         except TimeoutError as error:
             why = f"the engine has been away for more than {self._patience_s:g} s"
             raise EngineUnreachable(why) from error
+
+    async def through(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Return what *work* does, begun anew when an outage breaks it off.
+
+        Raises what it raises, and `EngineUnreachable` if an outage lasts too long.
+        """
+        for _ in range(TRIES - 1):
+            await self.wait()
+            outages = self.outages
+            try:
+                return await work()
+            except (BriskError, OSError) as error:
+                if isinstance(error, EngineUnreachable) or isinstance(
+                    error.__cause__, EngineUnreachable
+                ):
+                    self.lost(str(error.__cause__ or error))
+                if self.outages == outages:
+                    raise
+                _log.warning("broken_off", why=str(error.__cause__ or error))
+        await self.wait()
+        return await work()

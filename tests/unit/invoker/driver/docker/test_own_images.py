@@ -124,6 +124,20 @@ async def test_what_is_never_pulled(engine: FakeEngine, reference: str) -> None:
     assert not engine.pulls
 
 
+async def test_images_come_from_where_the_operator_lets_them(engine: FakeEngine) -> None:
+    images = own_images(engine, Logins(), registries="good.example:5000, default")
+    for name in ("good.example:5000/a:1", "somebody/a:1"):
+        await images.prepare(OwnImage(name, MINE))
+    assert len(engine.pulls) == 2
+    for name in ("good.example/a:1", "10.0.0.1:80/a:1", "host.example/a:1"):
+        with pytest.raises(ImageNotPulled) as caught:
+            await images.prepare(OwnImage(name, MINE))
+        assert "pulls none from where it would be" in caught.value.why
+    assert len(engine.pulls) == 2
+    engine.has.add("10.0.0.1:80/a:1")
+    await images.prepare(OwnImage("10.0.0.1:80/a:1", MINE))
+
+
 async def test_who_asks_at_the_same_time_waits_for_one_pull(engine: FakeEngine) -> None:
     images, image = own_images(engine), OwnImage("missing/image:1", MINE)
     engine.gate.clear()

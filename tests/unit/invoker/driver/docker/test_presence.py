@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from invoker.driver.docker.engine import EngineFailed, EngineUnreachable
-from invoker.driver.docker.presence import Presence
+from invoker.driver.docker.presence import TRIES, Presence
+from invoker.driver.port import CannotStart
 
 pytestmark = pytest.mark.looptime
 
@@ -79,3 +80,45 @@ async def test_an_engine_that_is_busy_for_a_moment_is_not_away() -> None:
     presence.silent("busy")
     assert presence.is_away
     assert presence.answered(), "it has to be found"
+
+
+async def test_what_an_outage_breaks_off_is_begun_anew_and_nothing_else_is() -> None:
+    presence = Presence(30, Cleaning())
+    failures: list[Exception] = [EngineUnreachable("gone"), CannotStart("half made")]
+    failures[1].__cause__ = EngineUnreachable("gone again")
+    done = 0
+
+    async def work() -> str:
+        nonlocal done
+        done += 1
+        if failures:
+            raise failures.pop(0)
+        return "made"
+
+    working = asyncio.ensure_future(presence.through(work))
+    for outage in (1, 2):
+        await asyncio.sleep(1)
+        assert (presence.is_away, presence.outages, done) == (True, outage, outage)
+        await presence.found()
+    assert await working == "made"
+
+    failures.append(EngineFailed("no space left"))
+    with pytest.raises(EngineFailed, match="no space"):
+        await presence.through(work)
+    assert (presence.outages, done) == (2, 4)
+
+
+async def test_what_is_broken_off_again_and_again_ends() -> None:
+    presence, tries = Presence(30, Cleaning()), 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        raise EngineUnreachable("gone")
+
+    working = asyncio.ensure_future(presence.through(work))
+    while not working.done():
+        await asyncio.sleep(1)
+        await presence.found()
+    assert isinstance(working.exception(), EngineUnreachable)
+    assert tries == TRIES
