@@ -81,7 +81,8 @@ def test_every_series_exists_before_anything_happened() -> None:
 
 
 def test_every_name_says_part_what_and_unit() -> None:
-    units = r"(total|seconds|bytes|megabytes|records|messages|activations|sandboxes|dependencies)"
+    counted = "records|messages|activations|sandboxes|dependencies|images"
+    units = rf"(total|seconds|bytes|megabytes|{counted})"
     for family in metrics.REGISTRY.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert re.fullmatch(
