@@ -23,7 +23,7 @@ from common.store.secrets_file import InstallationSecret
 from common.store.shard import Shard, State
 
 _FROM_BACKUP: Final = "restore a backup of before: brisk admin db restore FILE"
-
+_STOPPED: Final = f"stop the platform, {_FROM_BACKUP}"
 _CONFLICT: Final = "look at them with ?conflicts=true, and delete those that are not wanted"
 
 
@@ -54,14 +54,15 @@ class _Check:
         except Corrupted as error:
             self._found("schema", "meta", str(error), _FROM_BACKUP)
         for text in await self._contents.damage():
-            self._found("file", "the store's files", text, f"stop the platform, {_FROM_BACKUP}")
-        await self._subjects()
-        await self._entities()
-        await self._code()
-        await self._records()
+            self._found("file", "the store's files", text, _STOPPED)
+        for part in (self._subjects, self._entities, self._code, self._records):
+            try:
+                await part()
+            except Corrupted as error:
+                self._found("file", "the store's files", str(error), _STOPPED)
         return self._report
 
-    def _found(self, kind: str, where: str, what: str, fix: str = "") -> None:
+    def _found(self, kind: str, where: str, what: str, fix: str) -> None:
         self._report.add(Finding(kind, where, what, fix))
 
     def _noted(self, kind: str, where: str, what: str, fix: str = "") -> None:
@@ -89,14 +90,17 @@ class _Check:
                         self._key(name, body, bodies)
                     case "ns":
                         if body["name"] != name or not (body["owner"] and body["uuid"]):
-                            self._found("subject", doc_id, "is not the namespace of its id")
+                            self._found(
+                                "subject", doc_id, "is not the namespace of its id", _FROM_BACKUP
+                            )
                     case "sub":
                         self._subject(doc_id, body, bodies)
                     case "lim":
                         continue
                     case _:
-                        self._found("subject", doc_id, "is of no kind that is known")
-            except (KeyError, TypeError, AttributeError) as error:
+                        what = "is of no kind that is known"
+                        self._found("subject", doc_id, what, "delete it, if it is not yours")
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 self._found("subject", doc_id, f"cannot be read: {error!r}", _FROM_BACKUP)
 
     def _key(
@@ -134,7 +138,8 @@ class _Check:
                 self._found("action", held.id, f"cannot be read: {error}", _FROM_BACKUP)
                 continue
             if action.name.doc_id != held.id:
-                self._found("action", held.id, f"says that it is {action.name.doc_id}")
+                what = f"says that it is {action.name.doc_id}"
+                self._found("action", held.id, what, _FROM_BACKUP)
             if action.exec.code_ref is not None:
                 ref = action.exec.code_ref
                 self._named[ref.sha256] = (ref.size, held.id)
@@ -186,7 +191,7 @@ class _Check:
                 self._record(place, held, billed)
             after = await self._contents.ledger(place)
         except Corrupted as error:
-            self._found("file", where, str(error), f"stop the platform, {_FROM_BACKUP}")
+            self._found("file", where, str(error), _STOPPED)
             return
         if place is WAITING:
             number = sum(amount.activations for amount in billed.values())

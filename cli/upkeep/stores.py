@@ -49,12 +49,6 @@ class Installation:
         return cls(settings, folder, is_cluster, SystemClock())
 
     @property
-    def shown(self) -> str:
-        """What it is called in a line for people."""
-        couchdb = self.settings.couchdb
-        return f"{couchdb.url} {couchdb.prefix}*" if self.is_cluster else str(self._own.path)
-
-    @property
     def secret(self) -> InstallationSecret | None:
         """The secret that is named, or in the data folder, if any. Raises `SecretUnreadable`."""
         path = self.secret_path

@@ -183,6 +183,18 @@ async def test_an_action_that_says_that_it_is_another_is_found(
     assert {one.where for one in report.findings} == {"guest/alias", "guest/odd"}
 
 
+async def test_a_key_that_cannot_be_read_is_found(adapter: str, tmp_path: Path) -> None:
+    stores = await STORES[adapter](tmp_path / "data")
+    key = await stores.subjects.get(DocId(f"key/{holdings.UUID}"))
+    await stores.subjects.replace(key.id, key.rev, key.body | {"fingerprint": "no hex"})
+    await stores.subjects.create(DocId("odd/one"), {})
+    await stores.close()
+    report = await checked(adapter, tmp_path / "data")
+    assert kinds(report) == ["subject", "subject"]
+    assert {one.where for one in report.findings} == {key.id, "odd/one"}
+    assert all(one.fix for one in report.findings)
+
+
 async def test_keys_are_looked_through(adapter: str, tmp_path: Path) -> None:
     stores = await STORES[adapter](tmp_path / "data")
     key = await stores.subjects.get(DocId(f"key/{holdings.UUID}"))
@@ -254,9 +266,10 @@ async def test_a_file_of_rubbish_is_found_and_the_others_are_looked_through(
     assert 0 < report.looked_at["records"] < holdings.RECORDS
 
 
-async def test_a_page_that_was_overwritten_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["activations/act-20251121.db", "meta.db"])
+async def test_a_page_that_was_overwritten_is_found(name: str, tmp_path: Path) -> None:
     await holdings.filled("sqlite", tmp_path / "data")
-    path = tmp_path / "data" / "activations" / "act-20251121.db"
+    path = tmp_path / "data" / name
     data = bytearray(path.read_bytes())
     data[8192:12288] = b"\xff" * 4096
     path.write_bytes(data)
