@@ -216,7 +216,7 @@ async def test_a_topic_that_takes_less_than_the_settings_say_is_named_and_respec
     assert "retention.ms" in said
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.needs_root
 async def test_a_broker_whose_disk_is_full_takes_nothing_and_loses_nothing(
     settings: KafkaSettings, tmp_path: Path
 ) -> None:
