@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from common.bus import kafka_reader, kafka_tail, kafka_topics
-from common.bus.kafka_connection import connection, diagnosis
+from common.bus.kafka_connection import begun, connection
 from common.bus.kafka_errors import translated
 from common.bus.kafka_producer import Producer, Record
 from common.bus.kafka_reader import Member, Reader
@@ -152,12 +152,7 @@ class Broker:
 
     async def _begin(self, client: Any, end: Any) -> None:
         try:
-            with translated():
-                async with asyncio.timeout(self._settings.request_timeout_s):
-                    await client.start()
-        except BusUnavailable as error:
-            await end()
-            raise await diagnosis(self._settings) from error
+            await begun(self._settings, client.start, timeout_s=self._settings.request_timeout_s)
         except BaseException:
             await end()
             raise

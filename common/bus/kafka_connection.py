@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -9,12 +10,14 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     LeaderNotAvailableError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 
+from common.bus.kafka_errors import translated
 from common.bus.port import BusDenied, BusUnavailable
 from common.settings import KafkaSettings
 
@@ -60,6 +63,23 @@ def _secured(settings: KafkaSettings) -> dict[str, Any]:
         "sasl_plain_password": settings.password and settings.password.get_secret_value(),
         "request_timeout_ms": round(settings.request_timeout_s * 1000),
     }
+
+
+async def begun(
+    settings: KafkaSettings, start: Callable[[], Awaitable[None]], *, timeout_s: float | None
+) -> None:
+    """Do what starts a client, within *timeout_s*.
+
+    Raises `BusUnavailable`, which says why no broker is to be had.
+    """
+    try:
+        with translated():
+            async with asyncio.timeout(timeout_s):
+                await start()
+    except BusUnavailable as error:
+        if isinstance(error.__cause__, KafkaConnectionError | TimeoutError):
+            raise await diagnosis(settings) from error
+        raise
 
 
 async def diagnosis(settings: KafkaSettings) -> BusUnavailable:

@@ -15,7 +15,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from common.bus.kafka_connection import connection
+from common.bus.kafka_connection import begun, connection
 from common.bus.kafka_errors import translated
 from common.bus.offsets import Commit
 from common.settings import KafkaSettings
@@ -138,8 +138,8 @@ async def joined(
     consumer.subscribe([topic], listener=_Turns(member))
     reader = Reader(consumer, partition, settings.request_timeout_s)
     try:
-        with translated():
-            await consumer.start()
+        # Only when it is this member's turn: that may be never, and others may have the topic.
+        await begun(settings, consumer.start, timeout_s=None)
         yield reader
     finally:
         if reader.leaves_place:

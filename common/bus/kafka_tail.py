@@ -20,7 +20,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from common.bus.kafka_connection import connection, leader_of
+from common.bus.kafka_connection import begun, connection, leader_of
 from common.bus.kafka_errors import translated
 from common.bus.kafka_reader import Received
 from common.settings import KafkaSettings
@@ -88,8 +88,7 @@ async def opened(settings: KafkaSettings, topic: str) -> AsyncIterator[Tail]:
     """Read *topic*, as the broker knows it, while inside. Raises `BusUnavailable`."""
     client = AIOKafkaClient(**connection(settings))
     try:
-        with translated():
-            await client.bootstrap()
+        await begun(settings, client.bootstrap, timeout_s=settings.request_timeout_s)
         yield Tail(client, topic)
     finally:
         with suppress(TimeoutError, KafkaError):
