@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from common.settings import Settings
+from common.settings import Settings, SettingsPlace
 from tests.house import tree
 
 MACHINE_PATHS = ("/" + "work/", "/" + "opt/wheels", "/tmp/" + "brief")
@@ -28,6 +28,10 @@ COUNTS = {
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
     "id", "count",
 }  # fmt: skip
+
+
+OTHER_VARIABLES = {"BRISK_DEV", "BRISK_REQUIRE_SERVICES"}
+"""Of scripts for development, and of tests."""
 
 
 @pytest.mark.parametrize("words", [MACHINE_PATHS, HOSTS, TOOLS], ids=["paths", "hosts", "tools"])
@@ -56,12 +60,33 @@ def test_every_setting_is_explained() -> None:
     assert not unexplained
 
 
+def test_every_variable_that_is_spoken_of_is_a_setting() -> None:
+    known = {*_variables(Settings), *_variables(SettingsPlace), *OTHER_VARIABLES}
+    groups = {name.rpartition("__")[0] + "__" for name in known if "__" in name}
+    wrong = [
+        f"{tree.shown(path)}: {name}"
+        for path in tree.files()
+        if not tree.shown(path).startswith("tests/")  # where wrong ones are tried
+        for name in re.findall(r"\bBRISK_[A-Z][A-Z0-9_]*", path.read_text(errors="replace"))
+        if name not in known | groups
+    ]
+    assert not wrong
+
+
 def _numbers(group: type[BaseModel]) -> Iterator[str]:
     for name, field in group.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _numbers(field.annotation)
         elif field.annotation in (int, float, int | None, float | None):
             yield name
+
+
+def _variables(group: type[BaseModel], prefix: str = "BRISK_") -> Iterator[str]:
+    for name, field in group.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            yield prefix + name.upper()
 
 
 def _meanings(group: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
