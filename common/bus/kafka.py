@@ -145,8 +145,7 @@ class KafkaBus:
             if delivery is not None:
                 yield delivery
             else:
-                inbox.changed.clear()
-                await inbox.changed.wait()
+                await inbox.waiters.wait()
 
     async def listen(self, topic: Topic, handler: Handler) -> None:
         """Give every message of *topic* that is sent once this has returned to *handler*.
@@ -213,7 +212,7 @@ class KafkaBus:
     def _end_receivers(self) -> None:
         self._is_closed = True
         for inbox in self._inboxes.values():
-            inbox.changed.set()
+            inbox.waiters.wake_all()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._workers.append(self._tasks.create_task(work))

@@ -22,6 +22,7 @@ from common.bus.kafka_reader import Reader, Received
 from common.bus.marks import Marks
 from common.bus.offsets import Commit, MalformedNote, Offsets, Taken
 from common.bus.port import BusUnavailable, Message
+from common.bus.waiters import Waiters
 from common.clock import Clock
 from common.ids import ActivationId
 from common.log import logger
@@ -90,8 +91,8 @@ class Inbox:
         set_aside: keeps what cannot be read. Never raises `BusUnavailable`.
         """
         self.topic = topic
-        self.changed = asyncio.Event()
-        """Something waits in the queue, or the bus is closed."""
+        self.waiters = Waiters()
+        """Who wants the next message; all are woken when the bus is closed."""
         self._member = member
         self._broker = broker
         self._marks = marks
@@ -304,7 +305,7 @@ class Inbox:
         size_bytes = len(received.value)
         self._queue.append(KafkaDelivery(self, offset, message, was_started, size_bytes))
         self._queued_bytes += size_bytes
-        self.changed.set()
+        self.waiters.wake_one()
 
     def _settle(self, offset: int) -> None:
         self._offsets.settle(offset)

@@ -6,12 +6,12 @@ received; what is not, costs no disk at all. An activation that is on its way or
 remembered by its id, so that `secure` can promise it after all.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
 from common.bus.journal import Journal, Ticket
 from common.bus.port import BusUnavailable, Handler, Message
+from common.bus.waiters import Waiters
 from common.ids import ActivationId
 from common.log import logger
 from common.message.activation import ActivationMessage
@@ -23,40 +23,18 @@ log = logger(__name__)
 class _Topic:
     """A queue, the places in it that are kept for messages being journaled, and who waits."""
 
-    __slots__ = ("_waiting", "listeners", "name", "queue", "reserved")
+    __slots__ = ("listeners", "name", "queue", "reserved", "waiters")
 
     def __init__(self, name: Topic) -> None:
         self.name = name
         self.listeners: list[Handler] = []
         self.queue: deque[MemoryDelivery] = deque()
         self.reserved = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.waiters = Waiters()
 
     def put(self, delivery: "MemoryDelivery") -> None:
         self.queue.append(delivery)
-        self.wake_one()
-
-    async def wait(self) -> None:
-        """Return when there may be something to take; who waits longest is woken first."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled():
-                self.wake_one()  # we were woken, and leave: the message is for the next one
-            raise
-
-    def wake_one(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-
-    def wake_all(self) -> None:
-        while self._waiting:
-            self.wake_one()
+        self.waiters.wake_one()
 
 
 class MemoryDelivery:
@@ -201,7 +179,7 @@ class MemoryBus:
             if source.queue:
                 yield source.queue.popleft()
             else:
-                await source.wait()
+                await source.waiters.wait()
 
     async def listen(self, topic: Topic, handler: Handler) -> None:
         """Give every message of *topic* to *handler* from now on, as it is sent."""
@@ -215,7 +193,7 @@ class MemoryBus:
         """Stop taking messages, flush what is durable, end every `receive`. Idempotent."""
         self._is_closed = True
         for topic in self._topics.values():
-            topic.wake_all()
+            topic.waiters.wake_all()
         if self._journal is not None:
             await self._journal.close()
 
