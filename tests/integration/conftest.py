@@ -44,6 +44,7 @@ def settings(broker: OwnBroker) -> KafkaSettings:
         session_timeout_s=1.5,
         hand_over_s=0.5,
         request_timeout_s=3.0,
+        send_timeout_s=70.0,  # longer than a broker may take to start on a busy machine
         retry_pause_s=0.1,
         close_s=2.0,
     )

@@ -135,8 +135,7 @@ async def test_an_absent_broker_is_named_with_where_it_was_looked_for(tmp_path: 
 async def test_what_is_sent_while_the_broker_is_scaled_down_arrives_when_it_is_back(
     broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
 ) -> None:
-    patient = settings.model_copy(update={"send_timeout_s": 60.0})
-    async with opened(patient, tmp_path) as bus:
+    async with opened(settings, tmp_path) as bus:
         await bus.send(INVOKER, a_message(0), durable=True)
         deliveries = bus.receive(INVOKER)
         received = await take(deliveries, 1)
