@@ -24,13 +24,15 @@ class Sorted(NamedTuple):
     """Will not be taken, however often they are sent."""
     again: list[Wire]
     """Were not taken this time."""
+    why: str = ""
+    """What the database says of the last of them, such as `insufficient_storage`."""
 
 
 def sorted_rows(sent: Sequence[Wire], rows: Any) -> Sorted:
     """Return what became of each of *sent*. Raises `Ambiguous` for an answer that does not fit."""
     if not isinstance(rows, list) or len(rows) != len(sent):
         raise Ambiguous("The database did not answer for each record of a bulk.")
-    found = Sorted([], [], [], [])
+    found, why = Sorted([], [], [], []), ""
     for wire, row in zip(sent, rows, strict=True):
         error = row.get("error")
         if error is None:
@@ -41,7 +43,8 @@ def sorted_rows(sent: Sequence[Wire], rows: Any) -> Sorted:
             found.never.append(wire)
         else:
             found.again.append(wire)
-    return found
+            why = " ".join(str(row[each]) for each in ("error", "reason") if each in row)
+    return found._replace(why=why)
 
 
 def named(sent: Sequence[Wire], doc_id: str) -> int | None:

@@ -176,7 +176,7 @@ class BulkWriter:
         while todo:
             wires = todo.popleft()
             try:
-                again = await self._send(wires)
+                await self._send(wires)
             except TooLarge as error:
                 todo.extend(self._without(wires, error))
             except Invalid as error:
@@ -187,12 +187,12 @@ class BulkWriter:
                 _log.exception("bulk_failed_oddly")
                 self._failed(wires, StoreError(f"A bulk was not written: {error!r}"))
             else:
-                self._settled(again)
+                self._settled()
 
-    async def _send(self, wires: list[Wire]) -> list[Wire]:
-        """Send one bulk, and return those of its records that are to be sent again.
+    async def _send(self, wires: list[Wire]) -> None:
+        """Send one bulk. Raises when not all of it was taken.
 
-        What is done with otherwise leaves *wires*, so that a failure concerns the others only.
+        What is done with leaves *wires*, so that a failure concerns the others only.
         """
         own = Shard(wires[0].entry.day)
         state = await self._states.writable(own)
@@ -204,12 +204,13 @@ class BulkWriter:
         elif state is not State.OPEN:
             wires[:] = await self._without_counted(own, wires)
             if not wires:
-                return []
+                return
             metrics.LATE_RECORDS.inc(sum(not wire.is_tried for wire in wires))
-            return await self._send_to(await self._states.late(own.day), State.OPEN, wires)
-        return await self._send_to(own, state, wires)
+            await self._send_to(await self._states.late(own.day), State.OPEN, wires)
+            return
+        await self._send_to(own, state, wires)
 
-    async def _send_to(self, shard: Shard, state: State, wires: list[Wire]) -> list[Wire]:
+    async def _send_to(self, shard: Shard, state: State, wires: list[Wire]) -> None:
         """Send to a place, if it is in that *state* still."""
         database = self._states.database(shard)
         try:
@@ -227,12 +228,12 @@ class BulkWriter:
                 if is_again:
                     metrics.COUCHDB_RETRIES.inc()
                 answer = await self._http.bulk(database, body)
-                return self._answered(wires, answer.json(), is_again=is_again)
+                self._answered(wires, answer.json(), is_again=is_again)
         except DatabaseMissing:
             self._states.forget(shard)
             raise
 
-    def _answered(self, wires: list[Wire], rows: Any, *, is_again: bool) -> list[Wire]:
+    def _answered(self, wires: list[Wire], rows: Any, *, is_again: bool) -> None:
         found = sorted_rows(wires, rows)
         metrics.COUCHDB_CONFLICTS["again" if is_again else "first"].inc(len(found.there))
         metrics.RECORDS_WRITTEN.inc(len(found.stored))
@@ -240,7 +241,9 @@ class BulkWriter:
             self._done(wire.entry)
         for wire in found.never:
             self._refuse(wire.entry, Invalid("The database forbids this record."))
-        return found.again
+        wires[:] = found.again
+        if found.again:
+            raise StoreError(f"The database did not take some records of a bulk: {found.why}.")
 
     async def _without_counted(self, own: Shard, wires: list[Wire]) -> list[Wire]:
         """Return those of *wires* that came too late for their day, and are in no closed place.
@@ -260,10 +263,7 @@ class BulkWriter:
             self._refuse(wire.entry, Unbalanced("Its day has been dropped."))
         return []
 
-    def _settled(self, again: list[Wire]) -> None:
-        if again:
-            self._failed(again, StoreError("The database did not take some records of a bulk."))
-            return
+    def _settled(self) -> None:
         self._failures = 0
         self._pause_s = 0.0
         self.fault = None

@@ -86,8 +86,10 @@ class Spool:
         if self._has_refused:
             trial = self._folder / "trial"
             try:
-                trial.write_bytes(_TRIAL)
-                trial.unlink()
+                try:
+                    trial.write_bytes(_TRIAL)
+                finally:
+                    trial.unlink(missing_ok=True)
             except OSError as error:
                 raise _refusal(error) from error
             self._has_refused = False

@@ -11,7 +11,7 @@ from common import metrics
 from common.entity.activation import Response, Status
 from common.store.couch import CouchStores
 from common.store.couch_faults import Locked
-from common.store.port import Denied
+from common.store.port import Denied, StoreUnavailable
 from tests.couchfake.faults import LOCKED
 from tests.couchfake.server import CouchFake
 from tests.fakes.records import NOON_MS, a_record, an_id
@@ -152,6 +152,25 @@ async def test_a_row_that_fails_for_now_is_sent_again(fake: CouchFake, stores: C
     await written(stores)
 
     assert stored(fake) == 10
+    await exact(stores, 10)
+
+
+async def test_a_disk_above_its_threshold_refuses_each_row_and_takes_all_of_them_later(
+    fake: CouchFake, stores: CouchStores
+) -> None:
+    # What CouchDB's disk monitor answers: 201, and no row of the bulk is stored.
+    fake.script.add("row", reason="guest/", error="insufficient_storage", times=4)
+
+    put(stores, 10)
+    await until(lambda: stores.fault is not None)
+    assert "insufficient_storage" in str(stores.fault)
+    with pytest.raises(StoreUnavailable, match=r"It takes no records: .*insufficient_storage"):
+        await stores.check()
+    assert await stores.activations.count(ALL) == 10
+    await written(stores)
+
+    assert stored(fake) == 10
+    await stores.check()
     await exact(stores, 10)
 
 

@@ -108,7 +108,9 @@ def test_rows_are_sorted_by_what_became_of_them() -> None:
     wires = [a_wire(a_record(number)) for number in range(4)]
     rows = [{"ok": True}, {"error": "conflict"}, {"error": "forbidden"}, {"error": "timeout"}]
 
-    assert sorted_rows(wires, rows) == ([wires[0]], [wires[1]], [wires[2]], [wires[3]])
+    assert sorted_rows(wires, rows) == (
+        [wires[0]], [wires[1]], [wires[2]], [wires[3]], "timeout",
+    )  # fmt: skip
     assert named(wires, f"guest/{an_id(2)}") == 2
     assert named(wires, "the server said something else") is None
     odd_answers: list[object] = [[], {}, rows[:3], None]
