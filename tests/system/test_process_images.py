@@ -53,8 +53,9 @@ def container(image: str, settings: Mapping[str, str], *options: str) -> Iterato
     given = [each for name, value in {**settings, **own}.items()
              for each in ("--env", f"{name}={value}")]  # fmt: skip
     name = f"brisk-test-{os.getpid()}-{secrets.token_hex(3)}"
-    docker("run", "--detach", "--name", name, "--network", "host", *options, *given, image)
     try:
+        # What cannot be started is there nevertheless.
+        docker("run", "--detach", "--name", name, "--network", "host", *options, *given, image)
         yield url, name
     finally:
         docker("rm", "--force", "--volumes", name)
