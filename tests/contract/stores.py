@@ -140,6 +140,8 @@ STORE_PARAMS = [
     pytest.param("pouchdb", marks=pytest.mark.pouchdb),
     pytest.param("couchdb", marks=pytest.mark.couchdb),
 ]
+HISTORY_PARAMS = [STORE_PARAMS[0], STORE_PARAMS[1], STORE_PARAMS[3]]
+"""For tests of many stores, one after the other: PouchDB's server takes a second for each."""
 
 
 @cache

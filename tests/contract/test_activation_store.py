@@ -19,7 +19,7 @@ from common.store.port import (
     UsageRow,
 )
 from tests.contract.conftest import Reopen
-from tests.contract.stores import STORE_PARAMS, STORES, require
+from tests.contract.stores import HISTORY_PARAMS, STORES, require
 from tests.fakes.records import DAY_MS, HOUR_MS, NOON_MS, a_record, an_action, an_id
 
 GUEST = Namespace("guest")
@@ -313,7 +313,7 @@ HISTORIES = st.lists(
 )
 
 
-@pytest.mark.parametrize("adapter", STORE_PARAMS)
+@pytest.mark.parametrize("adapter", HISTORY_PARAMS)
 @given(history=HISTORIES, crashes=st.lists(st.booleans(), min_size=1, max_size=3))
 @settings(
     max_examples=25,

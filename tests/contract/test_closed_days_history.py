@@ -15,7 +15,7 @@ from common.store.days import day_of
 from common.store.port import NotSealed, Stores
 from common.store.shard import Shard, State
 from tests.contract.closed import GUEST, TODAY, bill, written
-from tests.contract.stores import STORE_PARAMS, STORES, require
+from tests.contract.stores import HISTORY_PARAMS, STORES, require
 from tests.fakes.records import HOUR_MS, NOON_MS, a_record, an_action, an_id
 
 Open: TypeAlias = Callable[[], Awaitable[Stores]]
@@ -127,7 +127,7 @@ STEPS = (
 )
 
 
-@pytest.mark.parametrize("adapter", STORE_PARAMS)
+@pytest.mark.parametrize("adapter", HISTORY_PARAMS)
 @given(steps=st.lists(STEPS, min_size=3, max_size=14))
 @settings(
     max_examples=20,
