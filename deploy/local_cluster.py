@@ -76,6 +76,7 @@ def _service(stack: ExitStack, folder: Path, name: str) -> int:
     """Start one of deploy/dev on a port of its own; return the port."""
     port, script = _free_pair(), ROOT / "deploy" / "dev" / name
     own = {f"{name.upper()}_PORT": str(port), f"{name.upper()}_HOME": str(folder / name)}
+    own[f"{name.upper()}_KEEP_DATA"] = "1"  # on the disk; the folder goes when all is over
     environment = os.environ | own
     print(f"$ deploy/dev/{name} start", flush=True)
     run = partial(subprocess.run, env=environment, check=False)
