@@ -1,6 +1,6 @@
 """A cluster whose every part is killed while 2 000 activations go through it: nothing is lost.
 
-One invoker makes processes, the other containers of an engine that is killed, too.
+An engine of containers is killed in `test_engine_outage`.
 Clients keep a ledger of what they were promised. At the end it equals the records, the bill is the
 sum of the records, and no function has run twice.
 """
@@ -18,18 +18,14 @@ from typing import Any, Final
 import pytest
 
 from invoker import outcome
-from tests.contract import engine
 from tests.fakes import kafka
 from tests.fakes.api import Api
 from tests.fakes.cluster import Cluster, health, running_cluster, wait_until
-from tests.fakes.dockerd import own_engine
 from tests.fakes.own_service import own_service
 
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.pouchdb,
-    *engine.needed,
-    pytest.mark.needs_root,
     pytest.mark.timeout(400),
 ]
 
@@ -39,15 +35,15 @@ ACTIONS: Final = 4
 PAUSE_S: Final = 0.2
 END_S: Final = 120.0
 ID_CHARACTERS: Final = 32
-BROKEN_OFF: Final = (outcome.INTERRUPTED, outcome.LOST)
-KILLS_OF_SANDBOXES: Final = 3
+KILLS_OF_SANDBOXES: Final = 2
 SANDBOXES: Final = 8
 """Of an invoker: as many may run when it is killed."""
 TELLS = """
 import os, socket
 
 def main(a):
-    with socket.create_connection(("127.0.0.1", {port}), timeout=5) as teller:
+    print("runs")
+    with socket.create_connection(("127.0.0.1", {port}), timeout=15) as teller:
         teller.sendall(os.environ["__OW_ACTIVATION_ID"].encode())
         assert teller.recv(1)
     return {{"number": a["number"]}}
@@ -167,7 +163,6 @@ def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
     with (
         own_service("kafka", tmp_path / "kafka") as broker,
         own_service("couchdb", tmp_path / "couchdb") as store,
-        own_engine() as containers,
         teller(ledger) as port,
         running_cluster(
             tmp_path,
@@ -179,12 +174,6 @@ def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
                 "BRISK_CHECK_INVARIANTS": "true",
                 "BRISK_KAFKA__SEND_TIMEOUT_S": "4",
                 "BRISK_LIMITS__BLOCKING_WAIT_MS": "8000",
-            },
-            own={
-                "invoker1": {
-                    "BRISK_INVOKER__DRIVER": "docker",
-                    "BRISK_DOCKER__SOCKET": str(containers.socket),
-                }
             },
         ) as cluster,
     ):
@@ -199,7 +188,7 @@ def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
             killed_one_by_one(
                 ledger,
                 [(each.kill, each.start)
-                 for each in (cluster.invokers[0], broker, cluster.controller, store, containers,
+                 for each in (cluster.invokers[0], broker, cluster.controller, store,
                               cluster.invokers[1])],
             )  # fmt: skip
             for caller in callers:
@@ -222,12 +211,13 @@ def check(cluster: Cluster, ledger: Ledger) -> None:
     for activation_id, end in ends.items():
         response = end["response"]
         if response["success"]:
+            result = response["result"]
             assert ledger.ran[activation_id] == 1, end
-            number = ledger.promised.get(activation_id, response["result"]["number"])
-            assert response["result"] == {"number": number}
+            assert len(end["logs"]) == 1, end
+            assert result["number"] == ledger.promised.get(activation_id, result["number"])
         else:
-            assert response["status"] == "whisk internal error", end
-            assert response["result"]["error"] in BROKEN_OFF, end
+            assert response["status"] == "whisk internal error", (response, end["logs"])
+            assert response["result"]["error"] == outcome.INTERRUPTED, response
             assert ledger.ran[activation_id] <= 1
     assert ledger.ran.keys() <= ends.keys()
     broken = [end for end in ends.values() if not end["response"]["success"]]

@@ -204,10 +204,10 @@ class DockerSandbox:
 
     async def explain(self, how: str) -> Died:
         """Add to *how* it stopped talking what the engine and the kernel tell."""
-        if self._is_ending:
-            return Died(how)
         # An engine that comes back ends what runs, or leaves it be; it does not say which it did.
         is_lost = self._began_in_outage or self._presence.outages != self._outages
+        if self._is_ending:  # perhaps because its death was noticed elsewhere first
+            return Died(how, is_lost=is_lost)
         exhausted = await self._in_group(cgroup.Group.has_killed_for_memory)
         # A broken frame says it all, and its process may go on for ever.
         if "frame" in how:
