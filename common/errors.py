@@ -12,6 +12,11 @@ from collections.abc import Iterable
 class BriskError(Exception):
     """Something went wrong."""
 
+    limit: str = ""
+    """Which limit was reached, by the name of the setting or of the namespace's own limit."""
+    retry_after_s: int | None = None
+    """When it may be tried again with some hope, in seconds from now; None is not known."""
+
     def __str__(self) -> str:
         """Return the text given, else the first paragraph of the docstring."""
         return super().__str__() or self.words()
@@ -152,12 +157,20 @@ class NoInnerLimits(BriskError):
 class TooManyRequests(BriskError):
     """Too many requests in the last minute (count: {count}, allowed: {allowed})."""
 
-    def __init__(self, count: int, allowed: int) -> None:
+    def __init__(
+        self, count: int, allowed: int, *, limit: str = "", retry_after_s: int | None = None
+    ) -> None:
         super().__init__(self.words(count=count, allowed=allowed))
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class TooManyConcurrent(BriskError):
     """Too many concurrent requests in flight (count: {count}, allowed: {allowed})."""
 
+    limit = "concurrentInvocations"
+
     def __init__(self, count: int, allowed: int) -> None:
         super().__init__(self.words(count=count, allowed=allowed))
+        # Nobody knows when one of those under way ends; where none may ever be, no time helps.
+        self.retry_after_s = 1 if allowed else None

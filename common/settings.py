@@ -151,7 +151,8 @@ class ControllerSettings(Group):
     id: int = Field(default=0, ge=0)
     """Its number; no two controllers may have the same."""
     count: int = Field(default=1, ge=1)
-    """How many controllers there are: each uses its share of an invoker's memory."""
+    """How many controllers there are: each uses its share of an invoker's memory, and hands out its
+    share of what a namespace may do in a minute, and at the same time."""
     guest_auth: SecretStr | None = None
     """The key, `uuid:key`, of a namespace `guest` that is made if it isn't there. For trials."""
 

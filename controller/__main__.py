@@ -39,6 +39,7 @@ from controller.balance.kinds import OfferedKinds
 from controller.balance.port import require_all_up
 from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
+from controller.entitlement.throttle import Share
 from controller.invoke.action import ActionInvoker
 
 TICK_S: Final = 1.0
@@ -160,7 +161,11 @@ def _services(
         activations=ground.stores.activations,
         subjects=kept.subjects,
         registries=kept.registries,
-        entitlement=Entitlement(clock, inflight),
+        entitlement=Entitlement(
+            clock,
+            inflight,
+            Share(settings.controller.id % settings.controller.count, settings.controller.count),
+        ),
         invoker=ActionInvoker(
             ControllerId(settings.controller.id),
             bus=ground.bus,

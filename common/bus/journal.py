@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from common.append_log import AppendLog, DamagedLog, Segment, entries
-from common.bus.port import BusUnavailable, Message
+from common.bus.port import BusFull, BusUnavailable, Message
 from common.message import encoding
 from common.message.topics import Topic
 
@@ -112,7 +112,8 @@ class Journal:
         """
         line = _accepted(self._next, topic, message, was_started)
         if self._log.size_bytes + len(line) > self._max_bytes:
-            raise BusUnavailable(f"The journal is full ({self._max_bytes >> 20} MB).")
+            text = f"The journal is full ({self._max_bytes >> 20} MB)."
+            raise BusFull(text, limit="journal")
         try:
             if self._log.is_suspect:
                 self._is_doubtful = True

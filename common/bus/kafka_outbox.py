@@ -20,7 +20,7 @@ from typing import Final
 from common import metrics
 from common.bus.kafka_client import Broker
 from common.bus.kafka_producer import Record
-from common.bus.port import BusUnavailable, MessageTooLarge
+from common.bus.port import BusFull, BusUnavailable, MessageTooLarge
 from common.clock import Clock
 from common.ids import ActivationId
 from common.log import logger
@@ -144,12 +144,14 @@ class Outbox:
         if size_bytes > LARGE_BYTES:
             await self._require_fit(lane, size_bytes)
         if self._bytes + size_bytes > self._settings.buffer_bytes:
-            raise BusUnavailable(f"{self._bytes} bytes wait for the message bus already.")
+            text = f"{self._bytes} bytes wait for the message bus already."
+            raise BusFull(text, limit="kafka.buffer_bytes")
         if self._is_full(lane):
             await self._ask_how_far(lane)
             if self._is_full(lane):
                 capacity = self._settings.capacity
-                raise BusUnavailable(f"The topic {topic} is full: {capacity} messages wait.")
+                text = f"The topic {topic} is full: {capacity} messages wait."
+                raise BusFull(text, limit="kafka.capacity")
         return self._put(lane, record, activation)
 
     def try_post(self, topic: Topic, record: Record, activation: ActivationId | None) -> bool:

@@ -8,14 +8,18 @@ remembered by its id, so that `secure` can promise it after all.
 
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import Final
 
 from common.bus.journal import Journal, Ticket
-from common.bus.port import BusUnavailable, Handler, Message
+from common.bus.port import BusFull, BusUnavailable, Handler, Message
 from common.bus.waiters import Waiters
 from common.ids import ActivationId
 from common.log import logger
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
+
+CAPACITY: Final = "pool.max_waiting"
+"""The setting that bounds a topic here."""
 
 log = logger(__name__)
 
@@ -222,7 +226,8 @@ class MemoryBus:
             raise BusUnavailable("The message bus is closed.")
         topic = self._topic(name)
         if len(topic.queue) + topic.reserved >= self._capacity:
-            raise BusUnavailable(f"The topic {name} is full: {self._capacity} messages wait.")
+            text = f"The topic {name} is full: {self._capacity} messages wait."
+            raise BusFull(text, limit=CAPACITY)
         return topic
 
     def _deliver(self, target: _Topic, message: Message, ticket: Ticket | None) -> None:

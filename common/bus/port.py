@@ -30,6 +30,15 @@ class BusUnavailable(BriskError):
     """How long to wait before the next try, where the error knows better than who tries."""
 
 
+class BusFull(BusUnavailable):
+    """The message bus holds as much as it may."""
+
+    def __init__(self, text: str, *, limit: str) -> None:
+        """Say which *limit* was reached, by the name of its setting."""
+        super().__init__(text)
+        self.limit = limit
+
+
 class BusDenied(BusUnavailable):
     """The message bus does not let this platform in."""
 

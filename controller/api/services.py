@@ -43,6 +43,10 @@ class Throttle(Protocol):
         """Count one invocation that was checked, and begun."""
         ...
 
+    def charge_firing(self, identity: Identity) -> None:
+        """Count one firing of a trigger. Raises `TooManyRequests`."""
+        ...
+
 
 class Invoker(Protocol):
     """Makes one activation of one request."""

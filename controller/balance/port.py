@@ -10,6 +10,10 @@ from common.message.activation import ActivationMessage
 class NoCapacity(BriskError):
     """No invoker takes activations right now."""
 
+    def __init__(self, *, limit: str = "") -> None:
+        super().__init__()
+        self.limit = limit
+
 
 class InvokersMissing(BriskError):
     """Not all invokers take activations."""

@@ -23,6 +23,8 @@ from controller.balance.placement import place, preferred
 from controller.balance.port import NoCapacity
 
 ORDERS_KEPT: Final = 4096
+MEMORY: Final = "pool.memory_mb"
+"""What bounds that may be sent to an invoker that is well."""
 FORGOTTEN_S: Final = 3600.0
 """After so much silence an invoker is not missed any more: it was taken away."""
 
@@ -118,7 +120,7 @@ class Sharding:
         able = self._able_to_run(message.kind)
         invoker = place(self._order(key, able), self._free_mb, message.memory_mb)
         if invoker is None:
-            raise NoCapacity
+            raise NoCapacity(limit=MEMORY if able else "")
         self._sent[message.activation_id] = (invoker, message.memory_mb)
         self._booked_mb[invoker] += message.memory_mb
         return invoker

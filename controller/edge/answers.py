@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from common import codec
+from common.errors import BriskError
 from common.ids import ActivationId, TransId
 from controller.edge import auth, cors
 from controller.edge.content import JSON
@@ -12,6 +13,11 @@ from controller.edge.errors import Answer
 from controller.edge.rejections import MethodNotAllowed
 
 ACTIVATION_HEADER: Final = "x-openwhisk-activation-id"
+RETRY_AFTER: Final = "Retry-After"
+LIMIT_HEADER: Final = "X-Brisk-Limit"
+"""Which limit an answer of 429 or 503 comes from: the words of its body are OpenWhisk's."""
+BUSY_S: Final = 1
+"""When to come again where a part of the platform is full or away: a queue empties in a moment."""
 
 _JSON_HEADERS: Final = {"Content-Type": JSON}
 _CORS_HEADERS: Final = _JSON_HEADERS | cors.HEADERS
@@ -41,4 +47,17 @@ def error(answer: Answer, problem: BaseException, transid: TransId) -> web.Respo
         headers["WWW-Authenticate"] = auth.CHALLENGE
     if isinstance(problem, MethodNotAllowed):
         headers["Allow"] = problem.allow
+    if isinstance(problem, BriskError) and problem.limit:
+        headers[LIMIT_HEADER] = problem.limit
+    retry_after_s = _retry_after_s(answer, problem)
+    if retry_after_s is not None:
+        headers[RETRY_AFTER] = str(retry_after_s)
     return web.Response(body=codec.encode(body), status=answer.status, headers=headers)
+
+
+def _retry_after_s(answer: Answer, problem: BaseException) -> int | None:
+    """Return after how long the same request may be answered otherwise; None is not known."""
+    known = problem.retry_after_s if isinstance(problem, BriskError) else None
+    if known is None and answer.status == web.HTTPServiceUnavailable.status_code:
+        return BUSY_S
+    return known

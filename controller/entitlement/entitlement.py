@@ -10,19 +10,28 @@ from common.clock import Clock
 from common.entity.identity import Identity
 from common.errors import TooManyConcurrent, TooManyRequests
 from controller.balance.inflight import InFlight
-from controller.entitlement.throttle import SlidingWindow
+from controller.entitlement.throttle import Share, SlidingWindow
 
 SWEEP_ABOVE: Final = 1_000
 """Windows that may be kept before the idle ones are let go."""
+WHOLE: Final = Share()
+INVOCATIONS: Final = "invocationsPerMinute"
+FIRINGS: Final = "firesPerMinute"
 
 
 class Entitlement:
     """Charges calls to namespaces. Owned by one controller."""
 
-    def __init__(self, clock: Clock, inflight: InFlight) -> None:
+    def __init__(self, clock: Clock, inflight: InFlight, share: Share = WHOLE) -> None:
+        """Begin with nothing charged.
+
+        share: of each limit, which this controller hands out.
+        """
         self._clock = clock
         self._inflight = inflight
-        self._invocations: dict[str, SlidingWindow] = {}
+        self._share = share
+        self._invocations = _Windows(INVOCATIONS)
+        self._firings = _Windows(FIRINGS)
 
     def charge_invocation(self, identity: Identity) -> None:
         """Count one invocation of *identity*'s namespace.
@@ -41,24 +50,56 @@ class Entitlement:
 
     def check_invocation(self, identity: Identity) -> None:
         """Raise what `charge_invocation` would raise now; count nothing."""
-        now_s = self._clock.elapsed_s()
-        count, allowed = self._window(identity, now_s).count(now_s), identity.invocations_per_minute
-        if count >= allowed:
-            raise TooManyRequests(count + 1, allowed)
+        allowed = self._share.part(identity.invocations_per_minute)
+        self._invocations.check(identity.uuid, self._clock.elapsed_s(), allowed)
         under_way = self._inflight.count(identity.namespace)
-        if under_way >= identity.concurrent_invocations:
-            raise TooManyConcurrent(under_way, identity.concurrent_invocations)
+        allowed = self._share.part(identity.concurrent_invocations)
+        if under_way >= allowed:
+            raise TooManyConcurrent(under_way, allowed)
 
     def count_invocation(self, identity: Identity) -> None:
         """Count one invocation that was checked, and begun."""
+        self._invocations.charge(identity.uuid, self._clock.elapsed_s())
+
+    def charge_firing(self, identity: Identity) -> None:
+        """Count one firing of a trigger of *identity*'s namespace.
+
+        The actions that it invokes are charged apart, one by one, by `charge_invocation`.
+        Raises `TooManyRequests`; a refused firing is not counted.
+        """
         now_s = self._clock.elapsed_s()
-        self._window(identity, now_s).charge(now_s)
+        try:
+            allowed = self._share.part(identity.firings_per_minute)
+            self._firings.check(identity.uuid, now_s, allowed)
+        except TooManyRequests:
+            metrics.THROTTLED["firings_per_minute"].inc()
+            raise
+        self._firings.charge(identity.uuid, now_s)
 
-    def _window(self, identity: Identity, now_s: float) -> SlidingWindow:
-        return self._invocations.get(identity.uuid) or self._new_window(identity.uuid, now_s)
 
-    def _new_window(self, uuid: str, now_s: float) -> SlidingWindow:
-        if len(self._invocations) >= SWEEP_ABOVE:
-            windows = self._invocations.items()
-            self._invocations = {key: window for key, window in windows if window.count(now_s)}
-        return self._invocations.setdefault(uuid, SlidingWindow())
+class _Windows:
+    """The windows of all namespaces for one limit."""
+
+    def __init__(self, limit: str) -> None:
+        self._limit = limit
+        self._windows: dict[str, SlidingWindow] = {}
+
+    def check(self, uuid: str, now_s: float, allowed: int) -> None:
+        window = self._windows.get(uuid)
+        count = window.count(now_s) if window else 0
+        if count >= allowed:
+            raise TooManyRequests(
+                count + 1,
+                allowed,
+                limit=self._limit,
+                retry_after_s=window.retry_after_s(now_s, allowed) if window else None,
+            )
+
+    def charge(self, uuid: str, now_s: float) -> None:
+        (self._windows.get(uuid) or self._new(uuid, now_s)).charge(now_s)
+
+    def _new(self, uuid: str, now_s: float) -> SlidingWindow:
+        if len(self._windows) >= SWEEP_ABOVE:
+            windows = self._windows.items()
+            self._windows = {key: window for key, window in windows if window.count(now_s)}
+        return self._windows.setdefault(uuid, SlidingWindow())

@@ -207,6 +207,9 @@ class Obedient:
     def count_invocation(self, identity: Identity) -> None:
         """Nothing is counted here."""
 
+    def charge_firing(self, identity: Identity) -> None:
+        self.charge_invocation(identity)
+
     def try_begin(
         self, identity: Identity, action: Action, payload: bytes | None, **_: Any
     ) -> None:

@@ -15,7 +15,10 @@ _FOREIGN: Final = re.compile(r"__pycache__|node_modules|build|\..+_cache|\.hypot
 def files(*folders: str) -> Iterator[Path]:
     """Yield the files below *folders*, or else all that are ours, with those at the top."""
     if not folders:
-        yield from (path for path in sorted(ROOT.iterdir()) if path.is_file())
+        # `.git` is a file where this is a second work tree, and no file of ours.
+        yield from (
+            path for path in sorted(ROOT.iterdir()) if path.is_file() and path.name != ".git"
+        )
     for folder in folders or _FOLDERS:
         for parent, inner, names in os.walk(ROOT / folder):
             inner[:] = sorted(name for name in inner if not _FOREIGN.fullmatch(name))

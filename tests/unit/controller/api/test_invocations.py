@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from common.bus.port import BusUnavailable
+from common.bus.port import BusFull, BusUnavailable
 from common.entity.activation import Response, Status
 from common.errors import TooManyConcurrent, TooManyRequests
 from common.settings import LimitSettings
+from controller.balance.port import NoCapacity
 from controller.invoke.action import Accepted, Finished
 from tests.fakes.records import a_record, an_id
 from tests.fakes.running_api import Api, authorization, running_api
@@ -132,32 +133,54 @@ async def test_final_counts_only_when_it_is_true(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "text"),
+    ("refusal", "text", "limit", "retry_after"),
     [
         (
-            TooManyRequests(61, 60),
+            TooManyRequests(61, 60, limit="invocationsPerMinute", retry_after_s=17),
             "Too many requests in the last minute (count: 61, allowed: 60).",
+            "invocationsPerMinute",
+            "17",
         ),
         (
             TooManyConcurrent(30, 30),
             "Too many concurrent requests in flight (count: 30, allowed: 30).",
+            "concurrentInvocations",
+            "1",
         ),
     ],
 )
 async def test_who_asks_too_often_is_told_so_before_anything_else_is_looked_at(
-    api: Api, refusal: Exception, text: str
+    api: Api, refusal: Exception, text: str, limit: str, retry_after: str
 ) -> None:
     api.invoker.refusal = refusal
     for path in ("~/actions/missing", "/api/v1/namespaces/other/actions/x"):
-        status, body, _ = await api.ask("POST", path + "?blocking=maybe", b"[")
+        status, body, answer = await api.ask("POST", path + "?blocking=maybe", b"[")
         assert (status, body["error"]) == (429, text)
+        assert (answer.headers["X-Brisk-Limit"], answer.headers["Retry-After"]) == (
+            limit,
+            retry_after,
+        )
 
 
-async def test_a_bus_that_takes_nothing_is_503(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("failure", "limit"),
+    [
+        (BusUnavailable(), None),
+        (BusFull("The topic is full.", limit="kafka.capacity"), "kafka.capacity"),
+        (NoCapacity(limit="pool.memory_mb"), "pool.memory_mb"),
+    ],
+)
+async def test_a_bus_that_takes_nothing_is_503_and_names_what_was_reached(
+    api: Api, failure: Exception, limit: str | None
+) -> None:
     await make(api)
-    api.invoker.failure = BusUnavailable()
-    status, body, _ = await api.ask("POST", "~/actions/hello", {})
-    assert status == 503
+    api.invoker.failure = failure
+    status, body, answer = await api.ask("POST", "~/actions/hello", {})
+    assert (status, answer.headers.get("X-Brisk-Limit"), answer.headers["Retry-After"]) == (
+        503,
+        limit,
+        "1",
+    )
     assert body["error"] == (
         "The server is currently unavailable (because it is overloaded or down for maintenance)."
     )

@@ -11,7 +11,7 @@ from common.errors import TooManyConcurrent, TooManyRequests
 from common.ids import ActivationId, Namespace, Subject
 from controller.balance.inflight import InFlight
 from controller.entitlement.entitlement import Entitlement
-from controller.entitlement.throttle import WINDOW_S, SlidingWindow
+from controller.entitlement.throttle import WINDOW_S, Share, SlidingWindow
 
 
 class StoppedClock:
@@ -31,13 +31,13 @@ class StoppedClock:
         return int(self.s * 1e9)
 
 
-def who(*, per_minute: int = 100, concurrent: int = 100) -> Identity:
+def who(*, per_minute: int = 100, concurrent: int = 100, firings: int = 0) -> Identity:
     return Identity(
         subject=Subject("guest"),
         namespace=Namespace("guest"),
         uuid="u",
         invocations_per_minute=per_minute,
-        firings_per_minute=0,
+        firings_per_minute=firings,
         concurrent_invocations=concurrent,
     )
 
@@ -106,3 +106,68 @@ async def test_an_activation_that_never_completes_gives_its_slot_back() -> None:
     assert (ends, len(inflight), inflight.count(Namespace("guest"))) == ([None], 0, 0)
     late: ActivationRecord | None = None
     assert not inflight.complete(ActivationId("1"), late)
+
+
+def test_firings_are_counted_apart_from_invocations() -> None:
+    clock = StoppedClock()
+    before = refusals("firings_per_minute")
+    entitlement = Entitlement(clock, InFlight())
+    whose = who(per_minute=1, firings=2)
+    entitlement.charge_firing(whose)
+    clock.s = 13.5
+    entitlement.charge_firing(whose)
+    with pytest.raises(TooManyRequests) as refused:
+        entitlement.charge_firing(whose)
+    assert str(refused.value) == "Too many requests in the last minute (count: 3, allowed: 2)."
+    assert (refused.value.limit, refused.value.retry_after_s) == ("firesPerMinute", 47)
+    assert refusals("firings_per_minute") == before + 1
+    entitlement.charge_invocation(whose)
+
+
+@given(
+    st.lists(st.floats(0, 100), min_size=1, max_size=40).map(sorted),
+    st.integers(1, 10),
+    st.integers(0, 5),
+)
+def test_who_comes_again_when_told_passes_and_a_second_earlier_does_not(
+    moments: list[float], allowed: int, lowered_by: int
+) -> None:
+    window = SlidingWindow()
+    for moment in moments:
+        if window.count(moment) < allowed:
+            window.charge(moment)
+    now_s, allowed = moments[-1], max(1, allowed - lowered_by)
+    after_s = window.retry_after_s(now_s, allowed)
+    assert after_s is not None
+    hair_s = 1e-6  # what floats of this size cannot tell apart
+    if window.count(now_s) >= allowed and after_s > 1:
+        assert window.count(now_s + after_s - 1 - hair_s) >= allowed
+    assert window.count(now_s + after_s + hair_s) < allowed
+
+
+def test_where_nothing_is_allowed_no_time_helps() -> None:
+    assert SlidingWindow().retry_after_s(1.0, 0) is None
+    with pytest.raises(TooManyRequests) as refused:
+        Entitlement(StoppedClock(), InFlight()).charge_invocation(who(per_minute=0))
+    assert refused.value.retry_after_s is None
+
+
+@given(st.integers(0, 20_000), st.integers(1, 20))
+def test_the_shares_of_all_controllers_are_the_limit(limit: int, of: int) -> None:
+    parts = [Share(controller, of).part(limit) for controller in range(of)]
+    if limit >= of or limit == 0:
+        assert sum(parts) == limit
+        assert max(parts) - min(parts) <= 1
+    else:
+        assert parts == [1] * of
+
+
+def test_a_controller_of_two_lets_its_half_pass() -> None:
+    inflight = InFlight()
+    entitlement = Entitlement(StoppedClock(), inflight, Share(1, 2))
+    entitlement.charge_invocation(who(per_minute=3))
+    with pytest.raises(TooManyRequests, match=r"count: 2, allowed: 1"):
+        entitlement.charge_invocation(who(per_minute=3))
+    inflight.add(ActivationId("1"), Namespace("guest"), ends_by_s=10, on_end=lambda record: None)
+    with pytest.raises(TooManyConcurrent, match=r"count: 1, allowed: 1"):
+        entitlement.charge_invocation(who(concurrent=2))
