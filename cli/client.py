@@ -62,26 +62,47 @@ class Client:
 
     def entity(self, collection: str, name: EntityName) -> dict[str, Json]:
         """Return one trigger, rule or package."""
-        return self._object(f"{self._of(name.namespace)}/{collection}/{_escape(name.in_namespace)}")
+        return self._object(self._entity(collection, name))
+
+    def put(
+        self, collection: str, name: EntityName, document: Json, *, overwrite: bool
+    ) -> dict[str, Json]:
+        """Create an entity, or merge *document* into the one that is there; return it."""
+        target = _target(self._entity(collection, name), {"overwrite": overwrite})
+        value = _value(self._transport.exchange("PUT", target, encode(document)))
+        return value if isinstance(value, dict) else {}
+
+    def delete(self, collection: str, name: EntityName, *, force: bool = False) -> None:
+        """Delete an entity; with *force* also a package that is not empty."""
+        target = _target(self._entity(collection, name), {"force": True} if force else {})
+        _check(self._transport.exchange("DELETE", target))
+
+    def fire(self, name: EntityName, payload: Json) -> str:
+        """Fire a trigger; return the id of its activation, empty where no rule is active."""
+        answer = self._transport.exchange("POST", self._entity("triggers", name), encode(payload))
+        value = _value(answer)
+        return str(value.get("activationId") or "") if isinstance(value, dict) else ""
+
+    def set_rule_status(self, name: EntityName, status: str) -> None:
+        """Make a rule `active` or `inactive`."""
+        body = encode({"status": status, "trigger": None, "action": None})
+        _check(self._transport.exchange("POST", self._entity("rules", name), body))
+
+    def refresh_packages(self, namespace: str) -> dict[str, Json]:
+        """Have the server look for the bindings of *namespace* anew; return what it did."""
+        path = f"{self._of(namespace)}/packages/refresh"
+        value = _value(self._transport.exchange("POST", path))
+        return value if isinstance(value, dict) else {}
 
     def action(self, name: EntityName, *, code: bool) -> dict[str, Json]:
         """Return an action, with its code or without."""
-        return self._object(self._action(name), {"code": code})
-
-    def put_action(self, name: EntityName, document: Json, *, overwrite: bool) -> Json:
-        """Create an action, or merge *document* into the one that is there."""
-        target = _target(self._action(name), {"overwrite": overwrite})
-        return _value(self._transport.exchange("PUT", target, encode(document)))
-
-    def delete_action(self, name: EntityName) -> None:
-        """Delete an action."""
-        _check(self._transport.exchange("DELETE", self._action(name)))
+        return self._object(self._entity("actions", name), {"code": code})
 
     def invoke(
         self, name: EntityName, payload: Json, *, blocking: bool, result: bool
     ) -> Invocation:
         """Invoke an action, and wait for it when *blocking*."""
-        target = _target(self._action(name), {"blocking": blocking, "result": result})
+        target = _target(self._entity("actions", name), {"blocking": blocking, "result": result})
         answer = self._transport.exchange("POST", target, encode(payload))
         activation_id = answer.headers.get("x-openwhisk-activation-id", "")
         failed = answer.status == _BAD_GATEWAY and not _is_platform_error(answer)
@@ -130,8 +151,8 @@ class Client:
     def _of(self, namespace: str) -> str:
         return f"{self._root}/namespaces/{_escape(namespace)}"
 
-    def _action(self, name: EntityName) -> str:
-        return f"{self._of(name.namespace)}/actions/{_escape(name.in_namespace)}"
+    def _entity(self, collection: str, name: EntityName) -> str:
+        return f"{self._of(name.namespace)}/{collection}/{_escape(name.in_namespace)}"
 
     def _activation(self, activation_id: str) -> str:
         return f"{self._of(OWN)}/activations/{_escape(activation_id)}"

@@ -6,7 +6,7 @@
 - A group without a command, or with one it does not have, prints its help.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
@@ -18,6 +18,8 @@ from cli.session import Session
 
 Words = tuple[str, ...]
 
+FORMS: Final = ("json", "yaml", "table", "name")
+"""What `-o` takes."""
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -30,6 +32,8 @@ KEY_VALUE_HELP: Final = {
         ("-a, --annotation KEY VALUE", "an annotation"),
         ("-A, --annotation-file FILE", "annotations of a JSON file"),
     ),
+    "feed": (("-F, --feed-param KEY VALUE", "a parameter of the feed alone"),),
+    "trigger": (("-T, --trigger-param KEY VALUE", "a parameter of the trigger alone"),),
 }
 
 
@@ -67,19 +71,29 @@ class BriskOption(click.Option):
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the flag `--json`."""
+    """Give a command that has an `--output` of its own the flag `--json`, as `as_json`."""
     return click.option(
         "--json", "as_json", is_flag=True, cls=BriskOption, help="print JSON, for programs"
     )(command)
 
 
-def _global_options() -> list[click.Parameter]:
+def _global_options(taken: Collection[str] = ()) -> list[click.Parameter]:
+    """Return the flags of every command, without the names that are *taken*."""
+
     def remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         if value and isinstance(ctx.obj, Session) and param.name:
             ctx.obj.flags[param.name] = str(value)
 
+    def form(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value and isinstance(ctx.obj, Session):
+            ctx.obj.flags["output"] = "json" if value is True else str(value)
+
     def one(*names: str, **attributes: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=remember, **attributes)
+
+    def ours(*names: str, **attributes: Any) -> click.Option:
+        free = [name for name in names if name not in taken] or names
+        return BriskOption(free, expose_value=False, callback=form, **attributes)
 
     return [
         one("--apihost", metavar="HOST", help="where the API is"),
@@ -90,6 +104,8 @@ def _global_options() -> list[click.Parameter]:
         one("-i", "--insecure", is_flag=True, help="trust any certificate"),
         one("-v", "--verbose", is_flag=True, help="show requests and answers"),
         one("-d", "--debug", is_flag=True, help="the same, and where an error came from"),
+        ours("-o", "--output", type=click.Choice(FORMS), help="the form of what is printed"),
+        ours("--json", is_flag=True, help="the same as -o json"),
     ]
 
 
@@ -99,10 +115,14 @@ class _Grammar(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the flags of this command, then the global ones that it does not redefine."""
         own = super().get_params(ctx)
-        if not _session(ctx).is_brisk:
-            own = [param for param in own if not isinstance(param, BriskOption)]
         taken = {flag for param in own for flag in param.opts}
-        return own + [one for one in _global_options() if not taken.intersection(one.opts)]
+        common = _global_options(taken)
+        if not _session(ctx).is_brisk:
+            own, common = (
+                [param for param in some if not isinstance(param, BriskOption)]
+                for some in (own, common)
+            )
+        return own + [one for one in common if not taken.intersection(one.opts)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags of this command apart from those that every command has."""

@@ -77,6 +77,21 @@ def parse_scope(typed: str) -> Scope:
             raise invalid(typed)
 
 
+def parse_namespace(typed: str) -> Scope:
+    """Return the namespace `/NS` that *typed* names, for lists of what is in no package."""
+    match _parts(typed):
+        case ["", namespace]:
+            return Scope(namespace)
+        case [*_, name]:
+            raise Failure(
+                f"An entity name, '{name}', was provided instead of a namespace. "
+                "Valid namespaces are of the following format: /NAMESPACE.",
+                remedy=Remedy("a list is of a namespace", f"/{name}, or no name at all"),
+            )
+        case _:
+            raise invalid(typed)
+
+
 def invalid(typed: str) -> Failure:
     """Return what to say of a name that is none."""
     return Failure(

@@ -103,18 +103,33 @@ def stripped_log(line: str) -> str:
     return match.group(1) if match else line
 
 
-def action_summary(action: Mapping[str, Json]) -> list[str]:
-    """Return what an action is for, in two lines."""
-    described = annotation(action, "parameters")
+def summary(noun: str, entity: Mapping[str, Json]) -> list[str]:
+    """Return what an action, trigger or package is for, in two lines; *noun* is what it is."""
+    described = annotation(entity, "parameters")
     names = {str(one["name"]) for one in described or [] if isinstance(one, dict) and "name" in one}
-    bound = {str(one["key"]) for one in action.get("parameters") or [] if "key" in one}
-    star = "**" if annotation(action, "final") is True else "*"
+    bound = {str(one["key"]) for one in entity.get("parameters") or [] if "key" in one}
+    star = "**" if annotation(entity, "final") is True else "*"
     listed = [star + name if name in bound else name for name in sorted(names | bound)]
-    description = annotation(action, "description") or _described_by(sorted(names | bound))
+    description = annotation(entity, "description") or _described_by(sorted(names | bound))
     return [
-        f"action {entity_path(action)}" + (f": {description}" if description else ""),
+        f"{noun} {entity_path(entity)}" + (f": {description}" if description else ""),
         f"   (parameters: {', '.join(listed) or 'none defined'})",
     ]
+
+
+def package_summary(package: Mapping[str, Json]) -> list[str]:
+    """Return what a package is for, then the same of each action and feed in it."""
+    inside = entity_path(package).removeprefix("/")
+    lines = summary("package", package)
+    for noun, members in ((" action", package.get("actions")), (" feed  ", package.get("feeds"))):
+        for member in members or []:
+            lines += summary(noun, {**member, "namespace": inside})
+    return lines
+
+
+def rule_summary(rule: Mapping[str, Json]) -> list[str]:
+    """Return whether a rule is active, in two lines."""
+    return [f"rule {entity_path(rule)}", f"   (status: {rule.get('status', '')})"]
 
 
 def activation_summary(activation: Mapping[str, Json]) -> str:

@@ -28,6 +28,11 @@ class Session:
         """Whether this is more than OpenWhisk's command line."""
         return self.program == "brisk"
 
+    @property
+    def output(self) -> str:
+        """The form that `-o` names; empty when it was not typed."""
+        return self.flags.get("output", "")
+
     def configuration(self) -> configuration.Configuration:
         """Return whom to talk to."""
         return configuration.resolve(self.flags)

@@ -81,6 +81,67 @@ ACTION: Final = Shape(
     },
 )
 
+TRIGGER: Final = Shape(
+    {
+        "namespace": "",
+        "name": "",
+        "version": "",
+        "activationId": "",
+        "annotations": [],
+        "parameters": [],
+        "limits": {},
+        "publish": False,
+        "rules": {},
+        "updated": 0,
+    },
+    omitted=frozenset({"activationId", "annotations", "parameters", "rules"}),
+    parts={"annotations": _KEY_VALUE, "parameters": _KEY_VALUE},
+)
+
+RULE: Final = Shape(
+    {
+        "namespace": "",
+        "name": "",
+        "version": "",
+        "annotations": [],
+        "status": "",
+        "trigger": {},
+        "action": {},
+        "publish": False,
+        "updated": 0,
+    },
+    omitted=frozenset({"annotations"}),
+    parts={"annotations": _KEY_VALUE},
+)
+
+_MEMBER: Final = Shape(
+    {"name": "", "version": "", "annotations": [], "parameters": []},
+    parts={"annotations": _KEY_VALUE, "parameters": _KEY_VALUE},
+)
+
+PACKAGE: Final = Shape(
+    {
+        "namespace": "",
+        "name": "",
+        "version": "",
+        "publish": False,
+        "annotations": [],
+        "parameters": [],
+        "binding": {},
+        "actions": [],
+        "feeds": [],
+        "updated": 0,
+    },
+    omitted=frozenset({"annotations", "parameters", "actions", "feeds"}),
+    parts={
+        "annotations": _KEY_VALUE,
+        "parameters": _KEY_VALUE,
+        "binding": Shape({"namespace": "", "name": ""}),
+        "actions": _MEMBER,
+        "feeds": _MEMBER,
+    },
+)
+
 ACTIVATION: Final = Shape(
     {
         "namespace": "",

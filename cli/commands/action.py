@@ -7,16 +7,17 @@ from urllib.parse import quote
 
 import click
 
-from cli import render
 from cli.artifacts import code_of, file_name
-from cli.commands import action_invoke, action_write
-from cli.console import bold, ok, print_json
+from cli.commands import action_invoke, action_write, entities
+from cli.commands.entities import ACTIONS, NAMESPACE_NEEDED, page_options
+from cli.console import bold, ok
 from cli.failures import MISUSE, Failure
-from cli.grammar import INTEGER, Group, Words, json_option
+from cli.grammar import Group, Words
 from cli.jsontext import Json
 from cli.names import EntityName, Scope, parse_entity, parse_scope
+from cli.output import shown
 from cli.session import Session
-from cli.shapes import ACTION, annotation
+from cli.shapes import annotation
 
 NAME_NEEDED: Final = "An action name is required."
 
@@ -30,39 +31,27 @@ action_invoke.register(action)
 @click.option("-r", "--url", is_flag=True, help="where it can be invoked")
 @click.option("--save", is_flag=True, help="save its code as a file of its name")
 @click.option("--save-as", metavar="FILE", help="save its code as FILE")
-@json_option
 def get(session: Session, words: Words, **flags: Json) -> None:
     """Show an action, one field of it, or save its code."""
-    key = _field(words[1]) if len(words) > 1 else None
+    key = ACTIONS.field(words[1]) if len(words) > 1 else None
     name = parse_entity(words[0])
     saves = flags["save"] or flags["save_as"] is not None
     client = session.client()
     try:
         found = client.action(name, code=saves)
     except Failure as failure:
-        raise failure.within(f"Unable to get action '{name.in_namespace}'") from failure
+        raise ACTIONS.unable("get", name, failure) from failure
     if saves:
         _save(found, flags["save_as"])
-    elif flags.get("as_json"):
-        print_json(ACTION.laid_out(found))
     elif flags["url"]:
-        ok(f"got action {bold(name.in_namespace)}")
-        print(_url(session, name, found))
-    elif key is not None:
-        ok(f"got action {bold(name.in_namespace)}, displaying field {bold(key)}")
-        print_json(ACTION.value_of(key, found))
-    elif flags["summary"]:
-        print("\n".join(render.action_summary(found)))
+        url = _url(session, name, found)
+        if not shown(session, url):
+            ok(f"got action {bold(name.in_namespace)}")
+            print(url)
+    elif flags["summary"] and key is None:
+        entities.summarised(session, ACTIONS, found)
     else:
-        ok(f"got action {bold(name.in_namespace)}")
-        print_json(ACTION.laid_out(found))
-
-
-def _field(typed: str) -> str:
-    key = ACTION.field_named(typed)
-    if key is None:
-        raise Failure(f"Invalid field filter '{typed}'.", MISUSE)
-    return key
+        entities.show(session, ACTIONS, name, found, key)
 
 
 def _save(found: dict[str, Json], wanted: str | None) -> None:
@@ -98,40 +87,16 @@ def _address(root: str, *parts: str) -> str:
     "list",
     words=(0, 1),
     shown="[/NAMESPACE or PACKAGE]",
-    needs="An optional namespace is the only valid argument.",
+    needs=NAMESPACE_NEEDED,
 )
-@click.option("-l", "--limit", type=INTEGER, default=30, help="at most so many (30)")
-@click.option("-s", "--skip", type=INTEGER, default=0, help="not the first so many")
-@click.option("-n", "--name-sort", is_flag=True, help="sorted by name")
-@json_option
-def list_actions(
-    session: Session, words: Words, limit: int, skip: int, name_sort: bool, as_json: bool = False
-) -> None:
+@page_options
+def list_actions(session: Session, words: Words, **flags: Json) -> None:
     """List the actions of a namespace or a package, the newest first."""
     scope = parse_scope(words[0]) if words else Scope()
-    client = session.client()
-    try:
-        found = client.entities("actions", scope, limit, skip)
-    except Failure as failure:
-        raise failure.within(
-            f"Unable to obtain the list of actions for namespace '{scope.shown}'"
-        ) from failure
-    rows = render.by_name(found) if name_sort else found
-    if as_json:
-        print_json(rows)
-        return
-    print(bold("actions"))
-    for row in rows:
-        print(render.action_row(row))
+    entities.print_page(session, ACTIONS, entities.page(session.client(), ACTIONS, scope, **flags))
 
 
 @action.command("delete", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
 def delete(session: Session, words: Words) -> None:
     """Delete an action."""
-    name = parse_entity(words[0])
-    client = session.client()
-    try:
-        client.delete_action(name)
-    except Failure as failure:
-        raise failure.within(f"Unable to delete action '{name.in_namespace}'") from failure
-    ok(f"deleted action {bold(name.in_namespace)}")
+    entities.delete(session, ACTIONS, parse_entity(words[0]))

@@ -14,6 +14,7 @@ from cli.failures import NOT_FINISHED, Ended, Failure, exit_code_of
 from cli.grammar import Group, Words
 from cli.jsontext import sorted_keys
 from cli.names import parse_entity
+from cli.output import shown
 from cli.session import Session
 
 _ACTION_FAILED = exit_code_of(502)
@@ -54,7 +55,11 @@ def _invoke(session: Session, words: Words, blocking: bool, result: bool) -> Non
         if not result:
             ok(f"{said} with id {outcome.activation_id}", sys.stderr)
         print_json(sorted_keys(outcome.value), sys.stderr)
+        if session.is_brisk:
+            print(f"fix: brisk activation logs {outcome.activation_id}", file=sys.stderr)
         raise Ended(_ACTION_FAILED)
+    if shown(session, sorted_keys(outcome.value)):
+        return
     if not result:
         ok(f"invoked {bold(str(name))} with id {bold(outcome.activation_id)}")
     if waits:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.artifacts import NOTHING_TO_RUN, Recipe, exec_of
-from cli.console import bold, ok
+from cli.commands import entities
+from cli.commands.entities import ACTIONS, Document
 from cli.failures import MISUSE, Failure
 from cli.grammar import INTEGER, Group, Words
 from cli.jsontext import Json
@@ -107,8 +108,8 @@ def _create(session: Session, words: Words, **typed: Any) -> None:
             raise Failure("", MISUSE)
     except Failure as failure:
         raise _invalid(failure) from failure
-    _put(client, draft.name, document, overwrite=False)
-    ok(f"created action {bold(draft.name.in_namespace)}")
+    made = _put(client, draft.name, document, overwrite=False)
+    entities.wrote(session, ACTIONS, "created", draft.name, made)
 
 
 def _update(session: Session, words: Words, **typed: Any) -> None:
@@ -119,8 +120,8 @@ def _update(session: Session, words: Words, **typed: Any) -> None:
         document = _document(session, client, draft)
     except Failure as failure:
         raise _invalid(failure) from failure
-    _put(client, draft.name, document, overwrite=True)
-    ok(f"updated action {bold(draft.name.in_namespace)}")
+    made = _put(client, draft.name, document, overwrite=True)
+    entities.wrote(session, ACTIONS, "updated", draft.name, made)
 
 
 def _draft(words: Words, flags: WriteFlags, stored: dict[str, Json]) -> Draft:
@@ -194,9 +195,9 @@ def _appended(copied: list[Json] | None, given: list[Json] | None) -> list[Json]
     return [one for one in copied or [] if one.get("key") not in keys] + (given or [])
 
 
-def _put(client: "Client", name: EntityName, document: Json, *, overwrite: bool) -> None:
+def _put(client: "Client", name: EntityName, document: Json, *, overwrite: bool) -> Document:
     try:
-        client.put_action(name, document, overwrite=overwrite)
+        return client.put("actions", name, document, overwrite=overwrite)
     except Failure as failure:
         # An update that fails says «create» too: scripts match on it.
         raise failure.within(f"Unable to create action '{name.in_namespace}'") from failure

@@ -8,9 +8,10 @@ from cli import render
 from cli.commands import activation_poll
 from cli.console import bold, ok, print_json
 from cli.failures import Failure
-from cli.grammar import INTEGER, Group, Words, json_option
+from cli.grammar import INTEGER, Group, Words
 from cli.jsontext import Json, sorted_keys
 from cli.names import OWN, Scope, parse_entity
+from cli.output import shown
 from cli.session import Session
 from cli.shapes import ACTIVATION, with_status_code
 
@@ -33,7 +34,6 @@ _last = click.option("-l", "--last", is_flag=True, help="the newest activation")
 @click.option("-s", "--skip", type=INTEGER, default=0, help="not the first so many")
 @click.option("--since", type=INTEGER, metavar="MS", help="that began then or later, Unix time")
 @click.option("--upto", type=INTEGER, metavar="MS", help="that began then or earlier, Unix time")
-@json_option
 def list_activations(session: Session, words: Words, **flags: Any) -> None:
     """List activations, the newest first."""
     query: dict[str, int | str | bool] = {"limit": flags["limit"], "skip": flags["skip"]}
@@ -46,9 +46,9 @@ def list_activations(session: Session, words: Words, **flags: Any) -> None:
     if flags["full"]:
         query["docs"] = True
     found = newest(session, query)
-    if flags.get("as_json"):
-        print_json([ACTIVATION.laid_out(one) for one in found])
-    elif flags["full"]:
+    if shown(session, [ACTIVATION.laid_out(one) for one in found], is_tabular=True):
+        return
+    if flags["full"]:
         print(bold("activations"))
         for one in found:
             print_json(ACTIVATION.laid_out(one))
@@ -91,7 +91,6 @@ def _chosen(session: Session, words: Words, last: bool) -> str:
 @_last
 @click.option("-g", "--logs", is_flag=True, help="its log lines alone, stripped")
 @click.option("-s", "--summary", is_flag=True, help="how it ended, and its result")
-@json_option
 def get(session: Session, words: Words, last: bool, **flags: Any) -> None:
     """Show an activation, or one field of it."""
     typed = words[0 if last else 1 :]
@@ -107,17 +106,18 @@ def get(session: Session, words: Words, last: bool, **flags: Any) -> None:
         found = with_status_code(client.activation(activation_id))
     except Failure as failure:
         raise _unable("get", activation_id, failure) from failure
-    if flags.get("as_json"):
-        print_json(ACTIVATION.laid_out(found))
-    elif flags["summary"]:
+    value = ACTIVATION.laid_out(found) if key is None else ACTIVATION.value_of(key, found)
+    if shown(session, value):
+        return
+    if flags["summary"]:
         print(render.activation_summary(found))
         print_json(sorted_keys(found["response"].get("result")))
     elif key is not None:
         ok(f"got activation {bold(activation_id)}, displaying field {bold(key)}")
-        print_json(ACTIVATION.value_of(key, found))
+        print_json(value)
     else:
         ok(f"got activation {bold(activation_id)}")
-        print_json(ACTIVATION.laid_out(found))
+        print_json(value)
 
 
 def _field(typed: str) -> str:
@@ -145,7 +145,8 @@ def result(session: Session, words: Words, last: bool) -> None:
         value = client.activation_result(activation_id)
     except Failure as failure:
         raise _unable("get result for", activation_id, failure) from failure
-    print_json(sorted_keys(value))
+    if not shown(session, sorted_keys(value)):
+        print_json(sorted_keys(value))
 
 
 def _print_logs(session: Session, activation_id: str, *, strip: bool) -> None:
@@ -154,8 +155,9 @@ def _print_logs(session: Session, activation_id: str, *, strip: bool) -> None:
         lines = client.activation_logs(activation_id)
     except Failure as failure:
         raise _unable("get logs for", activation_id, failure) from failure
-    for line in lines:
-        print(render.stripped_log(line) if strip else line)
+    lines = [render.stripped_log(line) if strip else line for line in lines]
+    if not shown(session, lines):
+        print("".join(f"{line}\n" for line in lines), end="")
 
 
 def _unable(verb: str, activation_id: str, failure: Failure) -> Failure:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli import wskprops
-from cli.console import marks, print_json
+from cli.console import marks
 from cli.failures import GENERAL, Ended, Failure
-from cli.grammar import Command, Words, json_option
+from cli.grammar import Command, Words
+from cli.output import shown
 from cli.session import Session
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class Check:
 
 
 @click.command("doctor", cls=Command, words=(0, 0), needs="No arguments are required.")
-@json_option
-def doctor(session: Session, words: Words, as_json: bool = False) -> None:
+def doctor(session: Session, words: Words) -> None:
     """Show what this host allows, and what to mend before `serve`."""
     # The settings and the platform are imported here and not above: client commands start faster.
     from common.settings import Settings, UnusableSettings
@@ -62,13 +62,11 @@ def doctor(session: Session, words: Words, as_json: bool = False) -> None:
         *_configured(session),
     ]
     can_run = all(check.passed for check in checks if check.is_needed)
-    if as_json:
-        rows = [
-            {"check": one.title, "passed": one.passed, "found": one.found, "remedy": one.remedy}
-            for one in checks
-        ]
-        print_json({"can_run": can_run, "checks": rows})
-    else:
+    rows = [
+        {"check": one.title, "passed": one.passed, "found": one.found, "remedy": one.remedy}
+        for one in checks
+    ]
+    if not shown(session, {"can_run": can_run, "checks": rows}, is_tabular=True):
         print("\n".join(lines(checks)))
     raise Ended(0 if can_run else GENERAL)
 

@@ -3,9 +3,10 @@
 import getpass
 import sys
 
-from cli.console import bold, ok, print_json
+from cli.console import bold
 from cli.failures import MISUSE, Failure
-from cli.grammar import Group, Words, json_option
+from cli.grammar import Group, Words
+from cli.output import shown, told
 from cli.session import Session
 
 registry = Group("registry", help="Credentials for registries of private images.")
@@ -22,19 +23,17 @@ def set_login(session: Session, words: Words) -> None:
         session.client().put_registry(host, username, password)
     except Failure as failure:
         raise failure.within(f"Unable to keep the credentials for '{host}'") from failure
-    ok(f"kept credentials for {bold(host)}")
+    told(session, f"kept credentials for {bold(host)}", {"host": host, "username": username})
 
 
 @registry.command("list", words=(0, 0), needs="No arguments are required.")
-@json_option
-def list_logins(session: Session, words: Words, as_json: bool = False) -> None:
+def list_logins(session: Session, words: Words) -> None:
     """List hosts and usernames; passwords are not shown."""
     try:
         found = session.client().registries()
     except Failure as failure:
         raise failure.within("Unable to obtain the list of registries") from failure
-    if as_json:
-        print_json(found)
+    if shown(session, found, is_tabular=True):
         return
     print(bold("registries"))
     for each in found:
@@ -49,7 +48,7 @@ def delete_login(session: Session, words: Words) -> None:
         session.client().delete_registry(host)
     except Failure as failure:
         raise failure.within(f"Unable to delete the credentials for '{host}'") from failure
-    ok(f"deleted credentials for {bold(host)}")
+    told(session, f"deleted credentials for {bold(host)}", {"host": host})
 
 
 def _password(host: str) -> str:

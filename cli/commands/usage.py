@@ -10,11 +10,11 @@ from typing import Any, Final
 import click
 
 from cli import render
-from cli.console import print_json
 from cli.failures import Failure
-from cli.grammar import Command, Words, json_option
+from cli.grammar import Command, Words
 from cli.jsontext import Json
 from cli.names import OWN
+from cli.output import shown
 from cli.session import Session
 
 MB_MS_IN_GB_S: Final = 1024 * 1000
@@ -58,8 +58,7 @@ def _numbers(row: dict[str, Json]) -> list[str]:
 @click.option("--from", metavar="TIME", help="from this moment on")
 @click.option("--to", metavar="TIME", help="up to this moment")
 @click.option("--by", metavar="|".join(_GROUPINGS), default="action", help="one row for each")
-@json_option
-def usage(session: Session, words: Words, by: str, as_json: bool = False, **bounds: Any) -> None:
+def usage(session: Session, words: Words, by: str, **bounds: Any) -> None:
     """Show what a namespace used: activations, billed time, GB-seconds."""
     if by not in _GROUPINGS:
         raise Failure(f"Invalid argument '{by}' for --by flag: one of {', '.join(_GROUPINGS)}.")
@@ -69,9 +68,7 @@ def usage(session: Session, words: Words, by: str, as_json: bool = False, **boun
     try:
         answer = client.usage(namespace, query)
     except Failure as failure:
-        shown = "default" if namespace == OWN else namespace
-        raise failure.within(f"Unable to get the usage of namespace '{shown}'") from failure
-    if as_json:
-        print_json(answer)
-        return
-    print("\n".join(table(answer)))
+        said = "default" if namespace == OWN else namespace
+        raise failure.within(f"Unable to get the usage of namespace '{said}'") from failure
+    if not shown(session, answer, is_tabular=True):
+        print("\n".join(table(answer)))
