@@ -37,9 +37,12 @@ COMMANDS: Final = {
     "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
     "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),
+    "package": Entry("cli.commands.package", "package", "actions under one name; bindings"),
     "property": Entry("cli.commands.property", "properties", "where the platform is, and the key"),
     "registry": Entry("cli.commands.registry", "registry", "credentials for private images"),
+    "rule": Entry("cli.commands.rule", "rule", "which action a trigger runs"),
     "serve": Entry("cli.commands.serve", "serve", "run the whole platform on this machine"),
+    "trigger": Entry("cli.commands.trigger", "trigger", "events under a name; feeds"),
     "usage": Entry("cli.commands.usage", "usage", "what a namespace used"),
 }
 """Nouns and verbs; `help` is one more, made below."""
