@@ -2,7 +2,8 @@
 
 import sys
 
-from cli.program import run
+from cli import environment
+from cli.program import complete, run
 
 
 def main() -> None:
@@ -19,7 +20,8 @@ def _run_as(program: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal cannot show is shown as an escape; it is no reason to fail.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
-    sys.exit(run(program, sys.argv[1:]))
+    asks = environment.is_set(f"_{program.upper()}_COMPLETE")
+    sys.exit(complete(program) if asks else run(program, sys.argv[1:]))
 
 
 if __name__ == "__main__":

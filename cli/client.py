@@ -4,8 +4,8 @@ Paths, query and bodies are those of OpenWhisk's own command line, so a server c
 apart. What comes back is JSON as it was sent; `cli/shapes.py` knows how it is shown.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -20,6 +20,7 @@ SAFE_IN_PATHS: Final = "$&+,:;=@~"
 _REGISTRIES: Final = f"/api/brisk/v1/namespaces/{OWN}/registries"
 _SUCCESS: Final = range(200, 300)
 _ACCEPTED: Final = 202
+_NOT_FOUND: Final = 404
 _BAD_GATEWAY: Final = 502
 
 
@@ -62,7 +63,8 @@ class Client:
 
     def entity(self, collection: str, name: EntityName) -> dict[str, Json]:
         """Return one trigger, rule or package."""
-        return self._object(self._entity(collection, name))
+        with _missing(collection, name):
+            return self._object(self._entity(collection, name))
 
     def put(
         self, collection: str, name: EntityName, document: Json, *, overwrite: bool
@@ -75,18 +77,21 @@ class Client:
     def delete(self, collection: str, name: EntityName, *, force: bool = False) -> None:
         """Delete an entity; with *force* also a package that is not empty."""
         target = _target(self._entity(collection, name), {"force": True} if force else {})
-        _check(self._transport.exchange("DELETE", target))
+        with _missing(collection, name):
+            _check(self._transport.exchange("DELETE", target))
 
     def fire(self, name: EntityName, payload: Json) -> str:
         """Fire a trigger; return the id of its activation, empty where no rule is active."""
-        answer = self._transport.exchange("POST", self._entity("triggers", name), encode(payload))
-        value = _value(answer)
+        with _missing("triggers", name):
+            target = self._entity("triggers", name)
+            value = _value(self._transport.exchange("POST", target, encode(payload)))
         return str(value.get("activationId") or "") if isinstance(value, dict) else ""
 
     def set_rule_status(self, name: EntityName, status: str) -> None:
         """Make a rule `active` or `inactive`."""
         body = encode({"status": status, "trigger": None, "action": None})
-        _check(self._transport.exchange("POST", self._entity("rules", name), body))
+        with _missing("rules", name):
+            _check(self._transport.exchange("POST", self._entity("rules", name), body))
 
     def refresh_packages(self, namespace: str) -> dict[str, Json]:
         """Have the server look for the bindings of *namespace* anew; return what it did."""
@@ -96,7 +101,8 @@ class Client:
 
     def action(self, name: EntityName, *, code: bool) -> dict[str, Json]:
         """Return an action, with its code or without."""
-        return self._object(self._entity("actions", name), {"code": code})
+        with _missing("actions", name):
+            return self._object(self._entity("actions", name), {"code": code})
 
     def invoke(
         self, name: EntityName, payload: Json, *, blocking: bool, result: bool
@@ -107,7 +113,8 @@ class Client:
         activation_id = answer.headers.get("x-openwhisk-activation-id", "")
         failed = answer.status == _BAD_GATEWAY and not _is_platform_error(answer)
         if not failed:
-            _check(answer)
+            with _missing("actions", name):
+                _check(answer)
         value = _decoded(answer)
         if isinstance(value, dict):
             activation_id = str(value.get("activationId") or activation_id)
@@ -173,6 +180,17 @@ class Client:
         if not isinstance(value, list):
             raise Failure(f"The answer of {path} is not a JSON array")
         return value
+
+
+@contextmanager
+def _missing(collection: str, name: EntityName) -> Iterator[None]:
+    """Have a failure tell which entity it was that is not there."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.status == _NOT_FOUND:
+            failure.missing = (collection, name)
+        raise
 
 
 def _escape(name: str) -> str:

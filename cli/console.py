@@ -5,11 +5,12 @@ and respect `NO_COLOR`; what is piped holds plain text, and ASCII where the enco
 """
 
 import sys
+from collections.abc import Iterator
 from typing import Final, TextIO
 
 from cli import environment
 from cli.failures import Failure, Misspelt
-from cli.jsontext import Json, pretty
+from cli.jsontext import Json, encode, pretty
 
 _GREEN: Final = "32"
 _RED: Final = "31"
@@ -32,20 +33,36 @@ def print_json(value: Json, stream: TextIO | None = None) -> None:
     print(pretty(value), file=stream or sys.stdout)
 
 
-def print_failure(failure: Failure, program: str) -> None:
-    """Say why the command ends: as `wsk` in OpenWhisk's lines, as `brisk` with the remedy."""
+def print_failure(failure: Failure, program: str, *, as_json: bool = False) -> None:
+    """Say why the command ends: as `wsk` in OpenWhisk's lines, as `brisk` in four at most."""
     stream = sys.stderr
-    if isinstance(failure, Misspelt):
+    if program == "brisk":
+        print("\n".join(_told(failure, stream, as_json=as_json)), file=stream)
+    elif isinstance(failure, Misspelt):
         print(failure.text, file=stream)
     else:
         print(f"{styled('error:', _RED, stream)} {failure.text}", file=stream)
         if failure.shows_usage:
             print(f"Run '{program} --help' for usage.", file=stream)
-    if program == "brisk":
-        remedy = failure.remedy
-        for name, text in (("why", remedy.why), ("fix", remedy.fix)):
-            if text:
-                print(f"{name}: {text}", file=stream)
+
+
+def _told(failure: Failure, stream: TextIO, *, as_json: bool) -> Iterator[str]:
+    """Return what failed, why, and what mends it; for programs as one line of JSON."""
+    why, fix = failure.remedy.why, failure.remedy.fix
+    if not fix and failure.shows_usage:
+        fix = "brisk --help"
+    text = [line for line in failure.text.splitlines() if line.strip()]
+    if as_json:
+        told = {"error": "\n".join(text), "why": why, "fix": fix, "exit": failure.exit_code}
+        yield encode({key: value for key, value in told.items() if value}).decode()
+        return
+    first, *more = text or [""]
+    yield f"{styled('error:', _RED, stream)} {first}"
+    if more:
+        yield more[0] if len(more) == 1 else f"{more[0]} …"
+    for name, said in (("why", why), ("fix", fix)):
+        if said:
+            yield f"{name}: {' '.join(said.split())}"
 
 
 def marks() -> tuple[str, str]:

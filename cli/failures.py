@@ -9,7 +9,10 @@ the low eight bits: 404 is 148, 502 is 246.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cli.names import EntityName
 
 GENERAL: Final = 1
 MISUSE: Final = 2
@@ -43,6 +46,7 @@ class Failure(Exception):
     text: after `error: `, without a full stop of its own.
     shows_usage: whether the pointer to the help follows.
     status: of the answer that refused, where there was one.
+    missing: the collection and the name of the entity that is not there, where one is not.
     """
 
     text: str
@@ -50,6 +54,7 @@ class Failure(Exception):
     shows_usage: bool = True
     remedy: Remedy = NO_REMEDY
     status: int | None = None
+    missing: tuple[str, "EntityName"] | None = None
 
     def within(self, context: str, *, shows_usage: bool | None = None) -> "Failure":
         """Return this failure told as the reason of a larger one: `context: text`."""

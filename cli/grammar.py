@@ -147,6 +147,7 @@ class Command(_Grammar):
     shown: these words as the help names them.
     needs: what to say when there are fewer or more.
     takes: the purposes of keys and values that it reads, for its help.
+    completes: what each word is, for completion: a collection, or `files`; None is anything.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class Command(_Grammar):
         shown: str = "",
         needs: str = "",
         takes: Words = (),
+        completes: tuple[str | None, ...] = (),
         **attrs: Any,
     ) -> None:
         attrs.setdefault("context_settings", _HELP)
@@ -164,11 +166,21 @@ class Command(_Grammar):
         self._shown = shown
         self._needs = needs
         self.takes = takes
+        self._completes = completes
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the flags, and all words as one parameter."""
-        words = click.Argument(["words"], nargs=-1, metavar=self._shown)
+        words = click.Argument(
+            ["words"], nargs=-1, metavar=self._shown, shell_complete=self._proposed
+        )
         return [words, *super().get_params(ctx)]
+
+    def _proposed(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from cli.completion import words_for
+
+        position = len(ctx.params.get("words") or ())
+        what = self._completes[position] if position < len(self._completes) else None
+        return words_for(_session(ctx), what, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read *args*; `--flag=true` and `--flag=false` are understood as Go's flags have it."""
@@ -226,7 +238,7 @@ class Group(_Grammar, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the verb that *args* begin with."""
-        if self.get_command(ctx, args[0]) is None:
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             self.refuse(ctx, args[0])
         return super().resolve_command(ctx, args)
 
@@ -284,6 +296,9 @@ def _told_in_our_words(ctx: click.Context) -> Iterator[None]:
     """Turn click's complaints about flags into the lines that OpenWhisk's users know."""
     try:
         yield
+    except Misspelt as error:
+        error.remedy = error.remedy if error.remedy.fix else _help_for(ctx)
+        raise
     except click.NoSuchOption as error:
         name = error.option_name
         known = error.possibilities or []

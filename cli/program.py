@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "action": Entry("cli.commands.action", "action", "create, update, invoke, list actions"),
     "activation": Entry("cli.commands.activation", "activation", "records, logs and results"),
     "admin": Entry("cli.commands.admin", "admin", "backups and checks of the stores", True),
+    "completion": Entry("cli.commands.completion", "completion", "for bash, zsh and fish"),
     "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
     "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),
@@ -41,6 +42,7 @@ COMMANDS: Final = {
     "property": Entry("cli.commands.property", "properties", "where the platform is, and the key"),
     "registry": Entry("cli.commands.registry", "registry", "credentials for private images"),
     "rule": Entry("cli.commands.rule", "rule", "which action a trigger runs"),
+    "sdk": Entry("cli.commands.completion", "sdk", "completion for bash, as a file"),
     "serve": Entry("cli.commands.serve", "serve", "run the whole platform on this machine"),
     "trigger": Entry("cli.commands.trigger", "trigger", "events under a name; feeds"),
     "usage": Entry("cli.commands.usage", "usage", "what a namespace used"),
@@ -80,8 +82,10 @@ class Root(Group):
     def refuse(self, ctx: click.Context, name: str) -> NoReturn:
         """End the program, for there is no command *name*."""
         text = f'unknown command "{name}" for "{ctx.info_name}"'
+        if ctx.info_name == "brisk":
+            raise Failure(text, remedy=self.nearest(ctx, name))
         lines = f"Error: {text}\nRun '{ctx.info_name} --help' for usage.\n{text}"
-        raise Misspelt(lines, remedy=self.nearest(ctx, name))
+        raise Misspelt(lines)
 
 
 def _entries(ctx: click.Context) -> dict[str, Entry]:
@@ -117,7 +121,7 @@ def _context(session: Session) -> click.Context:
 
 def run(program: str, argv: Sequence[str]) -> int:
     """Run one line of the command line *program* and return its exit code."""
-    session = Session(program, arguments.Typed())
+    session = Session(program, arguments.Typed(), tuple(argv))
     try:
         session.typed = arguments.split(argv)
         ctx = _context(session)
@@ -127,7 +131,11 @@ def run(program: str, argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except Failure as failure:
         sys.stdout.flush()
-        print_failure(failure, program)
+        if session.is_brisk and failure.missing is not None:
+            from cli.nearest import proposed
+
+            failure.remedy = proposed(session, failure)
+        print_failure(failure, program, as_json=session.output == "json")
         _print_origin(session)
         return failure.exit_code
     except Ended as ended:
@@ -145,6 +153,15 @@ def run(program: str, argv: Sequence[str]) -> int:
         print_failure(Failure(text, remedy=Remedy(fix="--debug shows where")), program)
         _print_origin(session)
         return GENERAL
+    return 0
+
+
+def complete(program: str) -> int:
+    """Answer a shell that completes a line of *program*."""
+    from cli.completion import answer
+
+    session = Session(program, arguments.Typed())
+    print(answer(_context(session).command, session))
     return 0
 
 

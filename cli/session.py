@@ -16,11 +16,13 @@ class Session:
     """One run of the program.
 
     program: the name it was called by, `brisk` or `wsk`.
+    argv: the line as it was typed, without the name.
     flags: global flags that were typed, by long name.
     """
 
     program: str
     typed: Typed
+    argv: tuple[str, ...] = ()
     flags: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -26,7 +26,9 @@ action_write.register(action)
 action_invoke.register(action)
 
 
-@action.command("get", words=(1, 2), shown="NAME [FIELD]", needs=NAME_NEEDED)
+@action.command(
+    "get", words=(1, 2), shown="NAME [FIELD]", completes=("actions",), needs=NAME_NEEDED
+)
 @click.option("-s", "--summary", is_flag=True, help="what it is for, in two lines")
 @click.option("-r", "--url", is_flag=True, help="where it can be invoked")
 @click.option("--save", is_flag=True, help="save its code as a file of its name")
@@ -88,6 +90,7 @@ def _address(root: str, *parts: str) -> str:
     words=(0, 1),
     shown="[/NAMESPACE or PACKAGE]",
     needs=NAMESPACE_NEEDED,
+    completes=("packages",),
 )
 @page_options
 def list_actions(session: Session, words: Words, **flags: Json) -> None:
@@ -96,7 +99,7 @@ def list_actions(session: Session, words: Words, **flags: Json) -> None:
     entities.print_page(session, ACTIONS, entities.page(session.client(), ACTIONS, scope, **flags))
 
 
-@action.command("delete", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@action.command("delete", words=(1, 1), shown="NAME", completes=("actions",), needs=NAME_NEEDED)
 def delete(session: Session, words: Words) -> None:
     """Delete an action."""
     entities.delete(session, ACTIONS, parse_entity(words[0]))

@@ -28,6 +28,7 @@ def register(group: Group) -> None:
         shown="NAME",
         needs="An action name is required.",
         takes=("parameter",),
+        completes=("actions",),
     )
     blocking = click.option("-b", "--blocking", is_flag=True, help="wait, and print the record")
     result = click.option("-r", "--result", is_flag=True, help="wait, and print the result alone")

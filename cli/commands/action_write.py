@@ -85,7 +85,11 @@ def _write_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def register(group: Group) -> None:
     """Give *group* the verbs create and update."""
-    write: dict[str, Any] = {"shown": "NAME [FILE]", "takes": ("parameter", "annotation")}
+    write: dict[str, Any] = {
+        "shown": "NAME [FILE]",
+        "takes": ("parameter", "annotation"),
+        "completes": ("actions", "files"),
+    }
     create = group.command("create", words=(1, 2), needs=NOTHING_TO_RUN, **write)
     create(_write_options(_create))
     update = group.command(
@@ -162,7 +166,7 @@ def _document(session: Session, client: "Client", draft: Draft) -> dict[str, Jso
         given = _appended(source.get("annotations"), given)
     listed = _annotations(draft, given)
     parts: dict[str, Json] = {
-        "exec": source.get("exec") if source else exec_of(recipe),
+        "exec": source.get("exec") if source else exec_of(recipe) or _other_exec(client, draft),
         "annotations": listed.listed,
         "delAnnotations": list(listed.deleted) or None,
         "parameters": parameters,
@@ -170,6 +174,22 @@ def _document(session: Session, client: "Client", draft: Draft) -> dict[str, Jso
     }
     head = {"namespace": draft.name.namespace, "name": draft.name.in_namespace}
     return head | {key: value for key, value in parts.items() if value is not None}
+
+
+def _other_exec(client: "Client", draft: Draft) -> dict[str, Json] | None:
+    """Return the stored code under another kind or function; None when neither was typed.
+
+    An `exec` replaces the stored one whole, so the code has to be sent again with it.
+    """
+    typed = {"kind": draft.flags.kind, "main": draft.flags.main}
+    changed = {key: value for key, value in typed.items() if value}
+    if not changed or not draft.stored:
+        return None
+    try:
+        stored = client.action(draft.name, code=True)
+    except Failure as failure:
+        raise ACTIONS.unable("get", draft.name, failure) from failure
+    return {**(stored.get("exec") or {}), **changed}
 
 
 def _annotations(draft: Draft, given: list[Json] | None) -> Annotations:

@@ -87,7 +87,9 @@ def _chosen(session: Session, words: Words, last: bool) -> str:
     return str(found[0].get("activationId", ""))
 
 
-@activation.command("get", words=(0, 2), shown="ID [FIELD]", needs=ID_NEEDED)
+@activation.command(
+    "get", words=(0, 2), shown="ID [FIELD]", completes=("activations",), needs=ID_NEEDED
+)
 @_last
 @click.option("-g", "--logs", is_flag=True, help="its log lines alone, stripped")
 @click.option("-s", "--summary", is_flag=True, help="how it ended, and its result")
@@ -127,7 +129,7 @@ def _field(typed: str) -> str:
     return key
 
 
-@activation.command("logs", words=(0, 1), shown="ID", needs=ID_NEEDED)
+@activation.command("logs", words=(0, 1), shown="ID", completes=("activations",), needs=ID_NEEDED)
 @_last
 @click.option("-r", "--strip", is_flag=True, help="without times and streams")
 def logs(session: Session, words: Words, last: bool, strip: bool) -> None:
@@ -135,7 +137,7 @@ def logs(session: Session, words: Words, last: bool, strip: bool) -> None:
     _print_logs(session, _chosen(session, words, last), strip=strip)
 
 
-@activation.command("result", words=(0, 1), shown="ID", needs=ID_NEEDED)
+@activation.command("result", words=(0, 1), shown="ID", completes=("activations",), needs=ID_NEEDED)
 @_last
 def result(session: Session, words: Words, last: bool) -> None:
     """Print what an activation answered."""

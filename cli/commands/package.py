@@ -22,7 +22,9 @@ package = Group("package", help="Packages: create, bind, get, list, update, dele
 _shared = click.option("--shared", metavar="yes|no", help="whether everybody may bind it")
 
 
-@package.command("create", words=(1, 1), shown="NAME", needs=NAME_NEEDED, takes=_TAKES)
+@package.command(
+    "create", words=(1, 1), shown="NAME", completes=("packages",), needs=NAME_NEEDED, takes=_TAKES
+)
 @_shared
 def create(session: Session, words: Words, shared: str | None) -> None:
     """Create a package."""
@@ -35,7 +37,9 @@ def create(session: Session, words: Words, shared: str | None) -> None:
     entities.wrote(session, PACKAGES, "created", name, made)
 
 
-@package.command("update", words=(1, 1), shown="NAME", needs=NAME_NEEDED, takes=_TAKES)
+@package.command(
+    "update", words=(1, 1), shown="NAME", completes=("packages",), needs=NAME_NEEDED, takes=_TAKES
+)
 @_shared
 def update(session: Session, words: Words, shared: str | None) -> None:
     """Change a package, or create it; what is not typed stays as it is."""
@@ -52,6 +56,7 @@ def update(session: Session, words: Words, shared: str | None) -> None:
     "bind",
     words=(2, 2),
     shown="PROVIDER NAME",
+    completes=("packages", "packages"),
     needs="A package name and binding name are required.",
     takes=_TAKES,
 )
@@ -71,7 +76,9 @@ def bind(session: Session, words: Words, overwrite: bool) -> None:
     told(session, said, PACKAGES.shape.laid_out(whole))
 
 
-@package.command("get", words=(1, 2), shown="NAME [FIELD]", needs=NAME_NEEDED)
+@package.command(
+    "get", words=(1, 2), shown="NAME [FIELD]", completes=("packages",), needs=NAME_NEEDED
+)
 @click.option("-s", "--summary", is_flag=True, help="what it is for, and what is in it")
 def get(session: Session, words: Words, summary: bool) -> None:
     """Show a package, or one field of it."""
@@ -96,7 +103,7 @@ def list_packages(session: Session, words: Words, **flags: Json) -> None:
     entities.print_page(session, PACKAGES, rows)
 
 
-@package.command("delete", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@package.command("delete", words=(1, 1), shown="NAME", completes=("packages",), needs=NAME_NEEDED)
 @click.option("--force", is_flag=True, cls=BriskOption, help="with everything in it")
 def delete(session: Session, words: Words, force: bool = False) -> None:
     """Delete a package that is empty."""

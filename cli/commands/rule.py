@@ -21,13 +21,25 @@ _STATUS: Final = {"enable": "active", "disable": "inactive"}
 rule = Group("rule", help="Rules: create, enable, disable, get, list, update, delete.")
 
 
-@rule.command("create", words=(3, 3), shown="NAME TRIGGER ACTION", needs=PARTS_NEEDED)
+@rule.command(
+    "create",
+    words=(3, 3),
+    shown="NAME TRIGGER ACTION",
+    completes=("rules", "triggers", "actions"),
+    needs=PARTS_NEEDED,
+)
 def create(session: Session, words: Words) -> None:
     """Have TRIGGER run ACTION."""
     _put(session, words, "create", overwrite=False)
 
 
-@rule.command("update", words=(3, 3), shown="NAME TRIGGER ACTION", needs=PARTS_NEEDED)
+@rule.command(
+    "update",
+    words=(3, 3),
+    shown="NAME TRIGGER ACTION",
+    completes=("rules", "triggers", "actions"),
+    needs=PARTS_NEEDED,
+)
 def update(session: Session, words: Words) -> None:
     """Give a rule another trigger or action, or create it."""
     _put(session, words, "update", overwrite=True)
@@ -48,13 +60,13 @@ def _put(session: Session, words: Words, verb: str, *, overwrite: bool) -> None:
     entities.wrote(session, RULES, f"{verb}d", name, made)
 
 
-@rule.command("enable", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@rule.command("enable", words=(1, 1), shown="NAME", completes=("rules",), needs=NAME_NEEDED)
 def enable(session: Session, words: Words) -> None:
     """Have its trigger run its action."""
     _switch(session, parse_entity(words[0]), "enable")
 
 
-@rule.command("disable", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@rule.command("disable", words=(1, 1), shown="NAME", completes=("rules",), needs=NAME_NEEDED)
 def disable(session: Session, words: Words) -> None:
     """Have its trigger run its action no more."""
     _switch(session, parse_entity(words[0]), "disable")
@@ -72,7 +84,7 @@ def _set_status(session: Session, name: EntityName, verb: str) -> None:
         raise RULES.unable(verb, name, failure) from failure
 
 
-@rule.command("status", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@rule.command("status", words=(1, 1), shown="NAME", completes=("rules",), needs=NAME_NEEDED)
 def status(session: Session, words: Words) -> None:
     """Say whether a rule is active."""
     name = parse_entity(words[0])
@@ -81,7 +93,7 @@ def status(session: Session, words: Words) -> None:
     told(session, said, {"namespace": name.namespace, "name": name.name, "status": found})
 
 
-@rule.command("get", words=(1, 2), shown="NAME [FIELD]", needs=NAME_NEEDED)
+@rule.command("get", words=(1, 2), shown="NAME [FIELD]", completes=("rules",), needs=NAME_NEEDED)
 @click.option("-s", "--summary", is_flag=True, help="whether it is active")
 def get(session: Session, words: Words, summary: bool) -> None:
     """Show a rule, or one field of it."""
@@ -105,7 +117,7 @@ def list_rules(session: Session, words: Words, **flags: Json) -> None:
     entities.print_page(session, RULES, entities.page(session.client(), RULES, scope, **flags))
 
 
-@rule.command("delete", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@rule.command("delete", words=(1, 1), shown="NAME", completes=("rules",), needs=NAME_NEEDED)
 @click.option("--disable", is_flag=True, help="switch it off first")
 def delete(session: Session, words: Words, disable: bool) -> None:
     """Delete a rule."""

@@ -24,7 +24,9 @@ _NOT_FOUND: Final = 404
 trigger = Group("trigger", help="Triggers: create, fire, get, list, update, delete.")
 
 
-@trigger.command("create", words=(1, 1), shown="NAME", needs=NAME_NEEDED, takes=_TAKES)
+@trigger.command(
+    "create", words=(1, 1), shown="NAME", completes=("triggers",), needs=NAME_NEEDED, takes=_TAKES
+)
 @click.option("-f", "--feed", metavar="ACTION", help="the action that makes its events")
 def create(session: Session, words: Words, feed: str | None) -> None:
     """Create a trigger, and have a feed make its events."""
@@ -74,7 +76,9 @@ def _forget(session: Session, feed: str, payload: Document) -> None:
         return  # What could not be configured need not be there to forget it.
 
 
-@trigger.command("update", words=(1, 1), shown="NAME", needs=NAME_NEEDED, takes=_TAKES)
+@trigger.command(
+    "update", words=(1, 1), shown="NAME", completes=("triggers",), needs=NAME_NEEDED, takes=_TAKES
+)
 def update(session: Session, words: Words) -> None:
     """Change a trigger, or create it; what is not typed stays as it is."""
     name = parse_entity(words[0])
@@ -103,7 +107,14 @@ def update(session: Session, words: Words) -> None:
     entities.wrote(session, TRIGGERS, "updated", name, found)
 
 
-@trigger.command("fire", words=(1, 1), shown="NAME", needs=NAME_NEEDED, takes=("parameter",))
+@trigger.command(
+    "fire",
+    words=(1, 1),
+    shown="NAME",
+    completes=("triggers",),
+    needs=NAME_NEEDED,
+    takes=("parameter",),
+)
 def fire(session: Session, words: Words) -> None:
     """Fire a trigger: each of its active rules runs its action."""
     name = parse_entity(words[0])
@@ -116,7 +127,9 @@ def fire(session: Session, words: Words) -> None:
     told(session, said, {"activationId": activation_id})
 
 
-@trigger.command("get", words=(1, 2), shown="NAME [FIELD]", needs=NAME_NEEDED)
+@trigger.command(
+    "get", words=(1, 2), shown="NAME [FIELD]", completes=("triggers",), needs=NAME_NEEDED
+)
 @click.option("-s", "--summary", is_flag=True, help="what it is for, in two lines")
 def get(session: Session, words: Words, summary: bool) -> None:
     """Show a trigger, or one field of it; of one with a feed, what the feed knows."""
@@ -141,7 +154,7 @@ def list_triggers(session: Session, words: Words, **flags: Json) -> None:
     entities.print_page(session, TRIGGERS, rows)
 
 
-@trigger.command("delete", words=(1, 1), shown="NAME", needs=NAME_NEEDED)
+@trigger.command("delete", words=(1, 1), shown="NAME", completes=("triggers",), needs=NAME_NEEDED)
 def delete(session: Session, words: Words) -> None:
     """Delete a trigger, and have its feed forget it."""
     name = parse_entity(words[0])

@@ -33,7 +33,6 @@ NOT_BUILT_YET: Final = {
     **dict.fromkeys((*range(119, 131), 150, 151), "triggers"),
     **dict.fromkeys(range(131, 150), "rules"),
     **dict.fromkeys(range(158, 161), "the API gateway"),
-    **dict.fromkeys(range(161, 164), "the SDK"),
     164: "projects",
 }
 """Steps that are neither typed nor compared, with what they wait for."""

@@ -135,6 +135,19 @@ def test_an_update_looks_first_and_says_create_when_it_fails(line: Run, api: Fak
     assert refused.stderr == f"error: Unable to create action 'other': bad (code tid42)\n{HINT}"
 
 
+@pytest.mark.parametrize("typed", ["--kind python:3.12", "--main other"])
+def test_another_kind_or_function_takes_the_code_along(line: Run, api: FakeApi, typed: str) -> None:
+    api.answer("GET actions/hello", STORED)
+    assert line(f"wsk action update hello {typed}").exit == 0
+    assert api.targets == [
+        "GET actions/hello?code=false",
+        "GET actions/hello?code=true",
+        "PUT actions/hello?overwrite=true",
+    ]
+    flag, value = typed.split()
+    assert sent(api)["exec"] == {**STORED["exec"], flag.removeprefix("--"): value}  # type: ignore[dict-item]
+
+
 def test_an_update_stops_when_it_cannot_look(line: Run, api: FakeApi) -> None:
     api.refuse("GET actions/hello", 401, "The supplied authentication is invalid")
     assert line("wsk action update hello hello.py").exit == 145

@@ -1,4 +1,5 @@
 import io
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,11 @@ import pytest
 
 from cli.client import Client
 from cli.console import styled
+from cli.jsontext import decode
+from tests.fakes.rest import FakeApi
 from tests.unit.cli.conftest import Run
 
+HELP_CPU_S = 0.15
 MODULES = "import sys; from cli.program import run; run('brisk', {argv}); print(*sys.modules)"
 
 
@@ -82,7 +86,41 @@ def test_a_line_that_cannot_be_read(line: Run, home: Path, typed: str, text: str
 
 def test_brisk_proposes_the_flag_that_was_meant(line: Run, home: Path) -> None:
     refused = line("brisk action get x --sumary")
-    assert refused.stderr == "unknown flag: --sumary\nfix: brisk action get --summary\n"
+    assert refused.stderr == "error: unknown flag: --sumary\nfix: brisk action get --summary\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "fix"),
+    [
+        ("action get helo", "brisk action get hello"),
+        ("action invoke /_/helo -r -p n 1", "brisk action invoke /_/hello -r -p n 1"),
+        ("action get helo --auth u:k", "brisk action get hello"),
+        ("trigger fire unlike", "brisk trigger list"),
+        ("rule delete r", "brisk rule create --help"),
+    ],
+)
+def test_brisk_proposes_the_name_that_was_meant(
+    line: Run, configured: Path, api: FakeApi, typed: str, fix: str
+) -> None:
+    api.answer("GET actions?limit", [{"name": "hello"}, {"name": "other"}])
+    api.answer("GET triggers?limit", [{"name": "every-day"}])
+    api.answer("GET rules?limit", [])
+    refused = line(f"brisk {typed}")
+    assert refused.exit == 148
+    assert refused.stderr.splitlines()[-1] == f"fix: {fix}"
+    assert "fix" not in line(f"wsk {typed}").stderr
+
+
+def test_an_error_has_four_lines_at_most_and_one_for_programs(line: Run, home: Path) -> None:
+    refused = line("brisk action list")
+    assert refused.stderr.splitlines() == [
+        "error: The API host is not valid: An API host must be provided.",
+        "why: no --apihost, no WHISK_APIHOST, no APIHOST in the property file",
+        "fix: brisk serve, or brisk property set --apihost http://127.0.0.1:3233",
+    ]
+    [told] = line("brisk action list -o json").stderr.splitlines()
+    assert decode(told)["exit"] == 1
+    assert decode(told)["fix"].startswith("brisk serve")
 
 
 def test_no_host(line: Run, home: Path) -> None:
@@ -92,6 +130,22 @@ def test_no_host(line: Run, home: Path) -> None:
         "error: The API host is not valid: An API host must be provided.\n\n"
         "Run 'wsk --help' for usage.\n"
     )
+
+
+@pytest.mark.parametrize("typed", [["--help"], ["action", "create", "--help"]])
+def test_help_costs_little(home: Path, typed: list[str]) -> None:
+    """CPU time, not time by the clock; of some runs, for others use the machine too."""
+    root = Path(__file__).parents[3]
+    spent_s = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "cli", *typed], cwd=root, check=True,
+                       timeout=20, stdout=subprocess.DEVNULL)  # fmt: skip
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if spent_s[-1] <= HELP_CPU_S:
+            return
+    raise AssertionError(spent_s)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +169,13 @@ def test_a_command_imports_only_what_it_needs(
 
 
 @pytest.mark.parametrize(
-    ("start", "name"), [("from cli.__main__ import wsk; wsk()", "wsk"), ("", "brisk")]
+    ("start", "first"),
+    [
+        ("from cli.__main__ import wsk; wsk()", 'Error: unknown command "nosuch" for "wsk"\n'),
+        ("", 'error: unknown command "nosuch" for "brisk"\n'),
+    ],
 )
-def test_both_names_as_real_programs(home: Path, start: str, name: str) -> None:
+def test_both_names_as_real_programs(home: Path, start: str, first: str) -> None:
     root = Path(__file__).parents[3]
     how = ["-c", start] if start else ["-m", "cli"]
     done = subprocess.run(
@@ -129,7 +187,7 @@ def test_both_names_as_real_programs(home: Path, start: str, name: str) -> None:
         cwd=root,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f'Error: unknown command "nosuch" for "{name}"\n')
+    assert done.stderr.startswith(first)
 
 
 def test_who_stops_reading_is_no_error(home: Path) -> None:
