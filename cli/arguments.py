@@ -37,6 +37,10 @@ FILE_FLAGS: Final[dict[str, Purpose]] = {
 }
 
 
+OPERATORS: Final = "admin"
+"""The noun whose commands have flags of `wskadmin`, and take no keys and values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """`-p KEY VALUE`."""
@@ -89,6 +93,9 @@ def split(argv: Sequence[str]) -> Typed:
     Raises `Failure` when a flag lacks its words or a file cannot be read.
     """
     typed = Typed()
+    if next((word for word in argv if not word.startswith("-")), "") == OPERATORS:
+        typed.line += argv
+        return typed
     words = iter(argv)
     for word in words:
         if word == "--":

@@ -6,11 +6,9 @@ does not exist yet is written, so that nothing has to be configured. One that ex
 
 import contextlib
 import re
-import secrets
-import string
-import uuid
 
 from cli import wskprops
+from cli.keys import new_auth
 from common.data_folder import DataFolder, write_private
 from common.errors import BriskError
 from common.ids import Namespace, Subject
@@ -18,8 +16,6 @@ from common.store.port import Conflict
 from common.store.subjects import SubjectStore
 
 GUEST = "guest"
-KEY_LENGTH = 64
-"""OpenWhisk's: a key of any other length is malformed."""
 _AUTH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-z]{64}", re.I | re.A)
 
 
@@ -43,7 +39,7 @@ async def ensure(folder: DataFolder, subjects: SubjectStore, auth: str | None) -
                 "Leave --auth out, or use another --data."
             )
     else:
-        kept = auth if auth is not None else _new_key()
+        kept = auth if auth is not None else new_auth()
         _check(kept)
         # Before the identity: a start that is cut off in between finds its key again.
         with folder.translated():
@@ -78,8 +74,3 @@ def tell_command_line(folder: DataFolder, url: str, auth: str) -> str:
 def _check(auth: str) -> None:
     if _AUTH.fullmatch(auth) is None:
         raise UnusableKey
-
-
-def _new_key() -> str:
-    alphabet = string.ascii_letters + string.digits
-    return f"{uuid.uuid4()}:{''.join(secrets.choice(alphabet) for _ in range(KEY_LENGTH))}"

@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 COMMANDS: Final = {
     "action": Entry("cli.commands.action", "action", "create, update, invoke, list actions"),
     "activation": Entry("cli.commands.activation", "activation", "records, logs and results"),
-    "admin": Entry("cli.commands.admin", "admin", "backups and checks of the stores", True),
+    "admin": Entry("cli.commands.admin", "admin", "identities, limits, backups and checks", True),
     "completion": Entry("cli.commands.completion", "completion", "for bash, zsh and fish"),
     "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),

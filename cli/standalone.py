@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -69,7 +69,9 @@ CONTROLLER: Final = ControllerId(0)
 INVOKER: Final = InvokerId(0)
 DEFAULT_MEMORY_MB: Final = 256
 FRESH_S: Final = 10.0
-"""How long an action or an identity is used before it is read again. Nobody else writes any."""
+"""How long an action is used before it is read again. Nobody else writes any."""
+IDENTITY_S: Final = 1.0
+"""The same for an identity, which `brisk admin` changes beside this process."""
 
 log = logging.logger(__name__)
 
@@ -125,7 +127,11 @@ async def running(
         seal = secret.for_registries(folder.registries_key)
         lifetimes = Lifetimes(fresh_s=FRESH_S, stale_s=settings.store.stale_s)
         subjects = SubjectStore(
-            stores.subjects, secret, settings.throttle, clock=clock, lifetimes=lifetimes
+            stores.subjects,
+            secret,
+            settings.throttle,
+            clock=clock,
+            lifetimes=replace(lifetimes, fresh_s=IDENTITY_S),
         )
         guest_key = await guest.ensure(folder, subjects, auth)
         network = _network(settings, await subjects.namespaces())

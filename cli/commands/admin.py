@@ -4,13 +4,15 @@ Everything that it stands on is imported when a command runs: its help must not 
 does.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.commands.admin_limits import limits
+from cli.commands.admin_stores import done, which_stores
+from cli.commands.admin_user import user
 from cli.console import marks, ok, print_json
 from cli.failures import GENERAL, Ended, Failure
 from cli.grammar import Group, Words, json_option
@@ -20,23 +22,21 @@ if TYPE_CHECKING:
     from cli.upkeep.findings import Report
     from cli.upkeep.stores import Installation
 
-Result = TypeVar("Result")
-
 admin = Group("admin", help="What operators do: without the API, on the stores themselves.")
 db = Group("db", help="The stores: keep a copy, fill them from one, look them through.")
 admin.add_command(db)
+admin.add_command(user)
+admin.add_command(limits)
 
 
 def _stores_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the flags that say which stores, and how to print."""
     for option in (
-        click.option("--data", metavar="DIR", help="the data folder of an embedded platform"),
-        click.option("--cluster", is_flag=True, help="CouchDB, as BRISK_COUCHDB__… say"),
         click.option("-o", "--output", metavar="text|json", default="text", help="how to print"),
         json_option,
     ):
         command = option(command)
-    return command
+    return which_stores(command)
 
 
 @db.command("backup", words=(1, 1), shown="FILE", needs="A file to write is required.")
@@ -74,7 +74,7 @@ def backup(
         finally:
             await contents.close()
 
-    counts, left_out = _done(work, data, is_cluster=cluster)
+    counts, left_out = done(work, data, is_cluster=cluster)
     size_bytes = path.stat().st_size
     if is_json:
         said = {"file": str(path), "size_bytes": size_bytes, "with_secret": with_secret}
@@ -122,7 +122,7 @@ def restore(
             )  # fmt: skip
         return backup.tally["counts"], installation.secret is not None
 
-    counts, has_secret = _done(work, data, is_cluster=cluster)
+    counts, has_secret = done(work, data, is_cluster=cluster)
     if is_json:
         print_json({"file": str(path), "counts": counts, "has_secret": has_secret})
         return
@@ -157,7 +157,7 @@ def check(
         finally:
             await contents.close()
 
-    report = _done(work, data, is_cluster=cluster)
+    report = done(work, data, is_cluster=cluster)
     if is_json:
         print_json(report.to_json())
     else:
@@ -175,22 +175,6 @@ def lines(report: "Report") -> Iterator[str]:
         yield f"- {kind}: and {number} more"
     looked_at = _shown(dict(report.looked_at)) or "nothing is stored"
     yield f"{well if report.is_sound else ill} {looked_at}"
-
-
-def _done(
-    work: Callable[["Installation"], Awaitable[Result]], data: str | None, *, is_cluster: bool
-) -> Result:
-    """Do *work* on the stores that are meant, and tell what goes wrong in our words."""
-    from cli.upkeep.stores import Installation
-    from common.errors import BriskError
-
-    async def on_stores() -> Result:
-        return await work(Installation.named(Path(data) if data else None, is_cluster=is_cluster))
-
-    try:
-        return asyncio.run(on_stores())
-    except BriskError as error:
-        raise Failure(str(error), shows_usage=False) from error
 
 
 def _is_json(output: str, as_json: bool) -> bool:

@@ -21,6 +21,7 @@ from common.store.port import Corrupted, RestoreUnfinished
 from common.store.rollups import Sums, sums
 from common.store.secrets_file import InstallationSecret
 from common.store.shard import Shard, State
+from common.store.subject_documents import members
 
 _FROM_BACKUP: Final = "restore a backup of before: brisk admin db restore FILE"
 _STOPPED: Final = f"stop the platform, {_FROM_BACKUP}"
@@ -89,7 +90,7 @@ class _Check:
                     case "key":
                         self._key(name, body, bodies)
                     case "ns":
-                        if body["name"] != name or not (body["owner"] and body["uuid"]):
+                        if body["name"] != name or not all(map(all, members(body))):
                             self._found(
                                 "subject", doc_id, "is not the namespace of its id", _FROM_BACKUP
                             )
@@ -110,7 +111,8 @@ class _Check:
         owner = bodies.get(DocId(f"sub/{subject}"), {}).get("namespaces", [])
         taken = bodies.get(DocId(f"ns/{namespace}"), {})
         bytes.fromhex(body["fingerprint"])
-        if {"name": namespace, "uuid": uuid} not in owner or taken.get("uuid") != uuid:
+        is_named = taken and any(each.uuid == uuid for each in members(taken))
+        if {"name": namespace, "uuid": uuid} not in owner or not is_named:
             what = f"opens nothing: its namespace {namespace} was never finished"
             self._noted("key", f"key/{uuid}", what)
         if self._secret is not None:

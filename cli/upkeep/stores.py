@@ -16,12 +16,18 @@ from common.clock import Clock, SystemClock
 from common.data_folder import DataFolder
 from common.errors import BriskError
 from common.settings import Settings
+from common.store import couch_layout as layout
+from common.store import schema
 from common.store.contents import Contents, Intake, NotEmpty
 from common.store.couch_contents import CouchContents
+from common.store.couch_documents import CouchDocStore
+from common.store.couch_http import CouchHttp
 from common.store.couch_intake import CouchIntake
 from common.store.secrets_file import InstallationSecret
+from common.store.sqlite import documents_beside
 from common.store.sqlite_contents import SqliteContents
 from common.store.sqlite_intake import SqliteIntake
+from common.store.subject_admin import SubjectAdmin
 
 
 class SecretsDiffer(BriskError):
@@ -106,6 +112,59 @@ class Installation:
                 yield intake
             finally:
                 await intake.close()
+
+    @asynccontextmanager
+    async def identities(self) -> AsyncIterator[SubjectAdmin]:
+        """Give what makes and changes identities, also while processes use the same stores.
+
+        Raises `SecretDiffers`, `SecretUnreadable`, `DataFolderUnusable`, `StoreUnavailable`,
+        `Denied`, `LayoutUnknown`.
+        """
+        secret = self.secret
+        if secret is None:
+            raise data_folder.DataFolderUnusable(
+                f"There is no platform in {self.folder.path if self.folder else 'any folder'}: its "
+                "secret is missing, under which keys are kept. --data or BRISK_DATA names the "
+                "folder of one that was started once, or BRISK_SECRET_FILE its secret."
+            )
+        path = self.secret_path
+        assert path is not None, "it was read from there"
+        if not self.is_cluster:
+            async with documents_beside(self._own.store, self.settings.store) as documents:
+                await secret.require_same(documents.meta, path)
+                yield SubjectAdmin(documents.subjects, secret, self.clock)
+            return
+        http = CouchHttp(self.settings.couchdb, self.clock)
+        try:
+            subjects, meta = (
+                CouchDocStore(name, http, self.settings.couchdb, self.clock)
+                for name in ("subjects", layout.META)
+            )
+            schema.require_usable(
+                await schema.said(meta, schema.SCHEMA), await schema.said(meta, schema.RESTORING)
+            )
+            await secret.require_same(meta, path)
+            yield SubjectAdmin(subjects, secret, self.clock)
+        finally:
+            await http.close()
+
+    def keep_guest_key(self, uuid: str, auth: str | None) -> bool:
+        """Follow a change of the key *uuid* in the file of the guest's key, if that is it.
+
+        auth: the new key, `uuid:key`; None when it is gone: then the next start makes a new guest.
+        Returns whether it was. Raises `DataFolderUnusable`.
+        """
+        folder = self.folder
+        if self.is_cluster or folder is None or not folder.key_file.exists():
+            return False
+        with folder.translated():
+            if folder.key_file.read_text().partition(":")[0] != uuid:
+                return False
+            if auth is None:
+                folder.key_file.unlink()
+            else:
+                data_folder.write_private(folder.key_file, f"{auth}\n")
+        return True
 
     def require_secret(self, mark: str | None, secret: Secret | None) -> None:
         """Return if the keys of a backup can be read with what is in the folder, or will be.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.ids import Namespace, Subject
 
 
@@ -19,3 +20,5 @@ class Identity:
     invocations_per_minute: int
     firings_per_minute: int
     concurrent_invocations: int
+    own: NamespaceLimits = NONE
+    """What the namespace has of its own, beside these three."""

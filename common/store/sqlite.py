@@ -7,8 +7,10 @@ folder holds its lock.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from common.clock import Clock
 from common.settings import StoreSettings
@@ -32,6 +34,13 @@ def steps(folder: Path, writer: Writer) -> Sequence[schema.Step]:
     folder: that of the stores, whose other files nobody has open yet. writer: of `meta.db`.
     """
     return ()
+
+
+class DocumentsBeside(NamedTuple):
+    """Documents that an operator changes beside a platform that runs."""
+
+    subjects: DocStore
+    meta: DocStore
 
 
 class SqliteStores:
@@ -135,6 +144,32 @@ class SqliteStores:
                 await self._readers.close()
         except TimeoutError as error:
             raise StoreUnavailable("The stores are not closed: the disk is too slow.") from error
+
+
+@asynccontextmanager
+async def documents_beside(folder: Path, settings: StoreSettings) -> AsyncIterator[DocumentsBeside]:
+    """Open the documents of what is in *folder*, also while a platform has it open.
+
+    For an operator's change of a document or two: each waits its turn behind the platform's own
+    writes, and is seen by the platform when it reads that document next.
+    Raises `StoreUnavailable` where there are no stores, `Corrupted`, `LayoutUnknown`,
+    `RestoreUnfinished`.
+    """
+    meta = folder / "meta.db"
+    if not meta.exists():
+        raise StoreUnavailable(f"There are no stores in {folder}.")
+    said = sqlite_documents.bodies_before_opening(meta, "meta")
+    schema.require_usable(said.get(schema.SCHEMA), said.get(schema.RESTORING))
+    tables = sqlite_documents.SCHEMA + sqlite_blobs.SCHEMA
+    writer, readers = Writer(meta, tables, at_once=settings.flush_records), Readers()
+    try:
+        yield DocumentsBeside(
+            SqliteDocStore("subjects", meta, writer, readers),
+            SqliteDocStore("meta", meta, writer, readers),
+        )
+    finally:
+        await writer.close()
+        await readers.close()
 
 
 def _prepared(folder: Path) -> Path:

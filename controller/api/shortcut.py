@@ -5,8 +5,8 @@ its credentials, its query, its body) is left to the long way, which has the wor
 has been counted or begun by then. From the moment a namespace is charged, both ways run the same
 code, and an error is put into words by the same table.
 
-What follows from text alone is remembered: who a header stands for (for a few seconds, so that a
-blocked subject is soon out), and what a target means.
+What follows from text alone is remembered: who a header stands for (for a second, so that a blocked
+subject is soon out), and what a target means.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from controller.edge.transid import HEADER, TransactionIds
 PREFIX: Final = b"/api/v1/namespaces/"
 REMEMBERED: Final = 4096
 """Headers, and targets; when there are more, all are forgotten at once."""
-IDENTITY_S: Final = 5.0
+IDENTITY_S: Final = 1.0
 
 _SEGMENTS: Final = (7, 8)
 """Of `/api/v1/namespaces/NS/actions/[PACKAGE/]NAME`, split at its slashes."""

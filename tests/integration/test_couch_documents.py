@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from cli.upkeep.stores import Installation
+from common.clock import SystemClock
+from common.data_folder import DataFolder
 from common.entity.action import Action, BlobRef, Exec
 from common.ids import DocId, Namespace, Rev, Subject
-from common.settings import ThrottleSettings
+from common.settings import CouchdbSettings, Settings, ThrottleSettings
 from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
 from common.store.couch import CouchStores
@@ -234,6 +237,47 @@ async def test_a_key_that_another_process_withdraws_is_forgotten_at_once(
                 await asyncio.sleep(0.01)
         following.cancel()
     await other_stores.close()
+
+
+async def test_what_an_operator_changes_is_seen_by_a_controller_at_once(
+    stores: CouchStores, fake: CouchFake, tmp_path: Path
+) -> None:
+    folder = DataFolder(tmp_path / "operator")
+    folder.path.mkdir()
+    secret = InstallationSecret.load_or_create(folder.secret)
+    await secret.require_same(stores.meta, folder.secret)
+    installation = Installation(
+        Settings(couchdb=CouchdbSettings(url=fake.url)),
+        folder,
+        is_cluster=True,
+        clock=SystemClock(),
+    )
+    ours = SubjectStore(
+        stores.subjects, secret, ThrottleSettings(), lifetimes=Lifetimes(fresh_s=300)
+    )
+    alice, team = Subject("alice"), Namespace("team")
+    uuid, key = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502", "k" * 64
+    async with asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(ours.follow(stores.subject_changes))
+        await until(lambda: fake.script.count("GET", "brisk_subjects/_changes"))
+        async with installation.identities() as admin, asyncio.timeout(10):
+            await admin.create(alice, team, uuid, key)
+            await admin.set_limits(team, {"invocationsPerMinute": 7})
+            while (await _limit(ours, uuid, key)) != 7:  # noqa: ASYNC110 - a cache
+                await asyncio.sleep(0.01)
+            await admin.block(alice, is_blocked=True)
+            while (await _limit(ours, uuid, key)) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await admin.block(alice, is_blocked=False)
+            await admin.rotate(alice, team, key="n" * 64)
+            while (await _limit(ours, uuid, "n" * 64)) != 7:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert await _limit(ours, uuid, key) is None
+            assert [each.auth for each in await admin.members(team)] == [f"{uuid}:{'n' * 64}"]
+            await admin.delete(alice)
+            while (await _limit(ours, uuid, "n" * 64)) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        following.cancel()
 
 
 async def _limit(subjects: SubjectStore, uuid: str, key: str) -> int | None:
