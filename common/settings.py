@@ -64,6 +64,9 @@ class LimitSettings(Group):
     """The smallest number of activations that share a sandbox."""
     max_concurrency: int = Field(default=1, ge=1, le=500)
     """The largest number of activations that share a sandbox."""
+    allowed_kinds: str = ""
+    """Kinds that actions may be of, with commas between; `blackbox` and `sequence` are such, too.
+    Empty is all. A namespace may be allowed more: `brisk admin limits set`."""
     max_code_bytes: int = Field(default=48 << 20, ge=1)
     """The largest code of an action, as it is sent (an archive counts in base64)."""
     max_parameters_bytes: int = Field(default=1 << 20, ge=1)

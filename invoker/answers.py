@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from common.bus.port import Bus, BusUnavailable, MessageTooLarge
-from common.entity.activation import ActivationRecord
+from common.entity.activation import ActivationRecord, Status
 from common.ids import InvokerId
 from common.log import logger
 from common.message import topics
@@ -49,7 +49,10 @@ class Answers:
             try:
                 return await self._bus.send(topic, completion, durable=False)
             except MessageTooLarge:
-                completion = await self._without_result(completion)
+                if message.stores:
+                    completion = await self._without_result(completion)
+                else:
+                    completion = _lost(completion)
             except BusUnavailable as error:
                 log.warning("answer_delayed", transid=message.transid, attempt=attempt + 1,
                             why=str(error))  # fmt: skip
@@ -67,3 +70,9 @@ class Answers:
                         transid=completion.transid)  # fmt: skip
         response = replace(ended.response, result=b"null")
         return replace(completion, record=replace(ended, response=response), result_is_apart=True)
+
+
+def _lost(completion: Completion) -> Completion:
+    """Return *completion* with an error for its result, which is too large and is not stored."""
+    response = outcome.failure(Status.WHISK_ERROR, outcome.RESULT_NOT_STORED)
+    return replace(completion, record=replace(completion.record, response=response))

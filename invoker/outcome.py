@@ -26,6 +26,9 @@ INTERRUPTED: Final = (
 )
 
 
+RESULT_NOT_STORED: Final = (
+    "The result is too large for the message bus, and this namespace does not store activations."
+)
 LOST: Final = (
     "The container engine stopped while this activation was running. It is not run a second time."
 )

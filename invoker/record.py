@@ -1,5 +1,6 @@
 """How an execution becomes the record of an activation. Values in, value out."""
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from common.billing.usage import billed_ms, whole_ms
@@ -9,6 +10,8 @@ from common.message.activation import ActivationMessage
 
 UNKNOWN_KIND: Final = "unknown"
 """The kind in the record of an action that could not be read. Source: OpenWhisk."""
+NOT_STORED: Final = b"{}"
+"""The result in the record of a namespace that stores none."""
 
 
 class Execution(NamedTuple):
@@ -54,6 +57,17 @@ def of_execution(
         memory_mb=action.limits.memory_mb,
         cause=message.cause,
     )
+
+
+def kept(ended: ActivationRecord, *, stores: bool) -> ActivationRecord:
+    """Return what the store is given of a record.
+
+    stores: False leaves what is billed, how it ended and when; not what it answered or printed.
+    """
+    if stores:
+        return ended
+    response = Response(status=ended.response.status, result=NOT_STORED)
+    return replace(ended, response=response, logs=())
 
 
 def of_failure(

@@ -200,7 +200,7 @@ class Invoker:
 
     def _has_put(self, ended: ActivationRecord, message: ActivationMessage) -> bool:
         try:
-            self._activations.put(ended)
+            self._activations.put(record.kept(ended, stores=message.stores))
         except StoreError as error:
             log.error("record_not_stored", activation=message.activation_id,
                       transid=message.transid, why=str(error))  # fmt: skip

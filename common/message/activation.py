@@ -38,6 +38,8 @@ class ActivationMessage:
     api_key: str | None = None
     """`uuid:key`, only for an action whose annotation `provide-api-key` asks for it."""
     cause: ActivationId | None = None
+    stores: bool = True
+    """False keeps of its record what is billed, and neither its result nor its log."""
 
     def __repr__(self) -> str:
         """Return what a log may show: no payload, no key."""

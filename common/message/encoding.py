@@ -104,6 +104,7 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "blocking": message.blocking,
         "api_key": message.api_key,
         "cause": message.cause,
+        "stores": message.stores,
     }
 
 
@@ -130,6 +131,7 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         blocking=fields["blocking"],
         api_key=fields["api_key"],
         cause=None if cause is None else ActivationId(cause),
+        stores=fields.get("stores", True),
     )
 
 

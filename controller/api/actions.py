@@ -25,7 +25,7 @@ from common.errors import (
 from common.ids import Namespace
 from common.store.port import Missing
 from controller.api import rights
-from controller.api.bounds import check_limits
+from controller.api.bounds import check_kind, check_limits, effective
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Query, Route
 from controller.api.services import Services
@@ -50,10 +50,6 @@ class Actions:
         self._clock = services.clock
         self._manifest = services.manifest
         self._limits = services.settings.limits
-        self._sizes = SizeBounds(
-            code_bytes=self._limits.max_code_bytes,
-            parameters_bytes=self._limits.max_parameters_bytes,
-        )
 
     def routes(self) -> tuple[Route, ...]:
         """Return the lines of the table."""
@@ -130,9 +126,15 @@ class Actions:
         identity, name = request[IDENTITY], self._own(request)
         may_overwrite = query.boolean(request.query, "overwrite", default=False)
         body = await content.document(request, limit_bytes=self._limits.max_request_bytes)
-        change = read_change(body, self._manifest, self._sizes, identity.namespace)
-        check_limits(change.limits, self._limits)
+        bounds = effective(self._limits, identity.own)
+        sizes = SizeBounds(
+            code_bytes=bounds.max_code_bytes, parameters_bytes=bounds.max_parameters_bytes
+        )
+        change = read_change(body, self._manifest, sizes, identity.namespace)
+        check_limits(change.limits, bounds)
         _check_components_are_own(identity, change.exec)
+        if change.exec is not None:
+            check_kind(change.exec.kind, bounds, identity.own)
         stored = await self._existing(name)
         if stored is not None and not may_overwrite:
             raise ResourceExists

@@ -1,9 +1,57 @@
-"""Whether the limits that an action asks for are within what its namespace may have. Pure."""
+"""What a namespace may ask for, and whether an action is within it. Values in, values out."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from common.errors import LimitOutOfBounds
+from common.entity.namespace_limits import NamespaceLimits
+from common.errors import KindNotAuthorized, LimitOutOfBounds
 from common.settings import LimitSettings
+
+_RANGES: Final = (
+    ("minActionMemory", "min_memory_mb", "maxActionMemory", "max_memory_mb"),
+    ("minActionLogs", "min_logs_mb", "maxActionLogs", "max_logs_mb"),
+    ("minActionTimeout", "min_timeout_ms", "maxActionTimeout", "max_timeout_ms"),
+    ("minActionConcurrency", "min_concurrency", "maxActionConcurrency", "max_concurrency"),
+)
+_SIZES: Final = (
+    ("maxParameterSize", "max_parameters_bytes"),
+    ("maxPayloadSize", "max_payload_bytes"),
+)
+
+
+def effective(bounds: LimitSettings, own: NamespaceLimits) -> LimitSettings:
+    """Return the bounds of a namespace: its own where they are narrower than the installation's.
+
+    Source: OpenWhisk's `UserLimits`, which are clamped to the system's.
+    """
+    if not own.numbers:
+        return bounds
+    changes: dict[str, int] = {}
+    for min_name, min_field, max_name, max_field in _RANGES:
+        least, most = getattr(bounds, min_field), getattr(bounds, max_field)
+        changes[min_field] = min(max(own.number(min_name, least), least), most)
+        changes[max_field] = min(max(own.number(max_name, most), least), most)
+    for name, field in _SIZES:
+        most = getattr(bounds, field)
+        changes[field] = min(own.number(name, most), most)
+    return bounds.model_copy(update=changes)
+
+
+def payload_bytes(bounds: LimitSettings, own: NamespaceLimits) -> int:
+    """Return how large the body of an invocation may be."""
+    return min(own.number("maxPayloadSize", bounds.max_payload_bytes), bounds.max_payload_bytes)
+
+
+def check_kind(kind: str, bounds: LimitSettings, own: NamespaceLimits) -> None:
+    """Refuse a kind that a namespace may not use, of those that the platform has.
+
+    What the installation allows and what the namespace allows are added; if neither says anything,
+    every kind is allowed. Source: OpenWhisk's `KindRestrictor`. Raises `KindNotAuthorized`.
+    """
+    everywhere = {each.strip() for each in bounds.allowed_kinds.split(",") if each.strip()}
+    allowed = everywhere.union(own.allowed_kinds or ())
+    if allowed and kind not in allowed:
+        raise KindNotAuthorized(kind)
 
 
 def check_limits(wanted: Mapping[str, int], bounds: LimitSettings) -> None:

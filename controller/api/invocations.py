@@ -18,6 +18,7 @@ from common.entity.parameters import overridden
 from common.errors import ParametersNotAllowed, RuntimeDeprecated
 from common.ids import ActivationId, TransId
 from controller.api import activation_answer, rights
+from controller.api.bounds import payload_bytes
 from controller.api.route import Query, Route
 from controller.api.services import Services
 from controller.edge import address, answers, content, query
@@ -108,11 +109,10 @@ class Invocations:
         name = address.entity(request)
         self._services.entitlement.charge_invocation(identity)
         rights.own_entity(identity, name)
-        content.check_length(request, self._limits.max_payload_bytes)
+        most_bytes = payload_bytes(self._limits, identity.own)
+        content.check_length(request, most_bytes)
         asked = self.asked(request.query if request.query_string else {})
-        payload, given = await content.optional_object(
-            request, limit_bytes=self._limits.max_payload_bytes
-        )
+        payload, given = await content.optional_object(request, limit_bytes=most_bytes)
         answer = await self.run(
             Call(
                 identity=identity,

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from common.errors import NoInnerLimits
 from controller.api import rights
+from controller.api.bounds import effective
 from controller.api.route import Route
 from controller.api.services import Services
 from controller.edge import address, answers
@@ -56,25 +57,31 @@ class Namespaces:
 
     async def get_limits(self, request: web.Request) -> web.StreamResponse:
         """Answer the limits in force."""
-        identity, bounds = request[IDENTITY], self._limits
+        identity = request[IDENTITY]
+        own, bounds = identity.own, effective(self._limits, identity.own)
         rights.own_namespace(identity, address.namespace(request))
-        return answers.json(
-            {
-                "invocationsPerMinute": identity.invocations_per_minute,
-                "concurrentInvocations": identity.concurrent_invocations,
-                "firesPerMinute": identity.firings_per_minute,
-                "minActionMemory": bounds.min_memory_mb,
-                "maxActionMemory": bounds.max_memory_mb,
-                "minActionLogs": bounds.min_logs_mb,
-                "maxActionLogs": bounds.max_logs_mb,
-                "minActionTimeout": bounds.min_timeout_ms,
-                "maxActionTimeout": bounds.max_timeout_ms,
-                "minActionConcurrency": bounds.min_concurrency,
-                "maxActionConcurrency": bounds.max_concurrency,
-                "maxParameterSize": f"{bounds.max_parameters_bytes} B",
-                "maxActionInstances": identity.concurrent_invocations,
-            }
-        )
+        body: dict[str, object] = {
+            "invocationsPerMinute": identity.invocations_per_minute,
+            "concurrentInvocations": identity.concurrent_invocations,
+            "firesPerMinute": identity.firings_per_minute,
+            "minActionMemory": bounds.min_memory_mb,
+            "maxActionMemory": bounds.max_memory_mb,
+            "minActionLogs": bounds.min_logs_mb,
+            "maxActionLogs": bounds.max_logs_mb,
+            "minActionTimeout": bounds.min_timeout_ms,
+            "maxActionTimeout": bounds.max_timeout_ms,
+            "minActionConcurrency": bounds.min_concurrency,
+            "maxActionConcurrency": bounds.max_concurrency,
+            "maxParameterSize": f"{bounds.max_parameters_bytes} B",
+            "maxActionInstances": identity.concurrent_invocations,
+        }
+        if own.allowed_kinds is not None:
+            body["allowedKinds"] = list(own.allowed_kinds)
+        if own.store_activations is not None:
+            body["storeActivations"] = own.store_activations
+        if any(name == "maxPayloadSize" for name, _ in own.numbers):
+            body["maxPayloadSize"] = f"{bounds.max_payload_bytes} B"
+        return answers.json(body)
 
     async def get_inner_limits(self, request: web.Request) -> NoReturn:
         """Refuse: limits are of namespaces."""

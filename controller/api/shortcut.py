@@ -23,6 +23,7 @@ from common.entity.identity import Identity
 from common.entity.names import QualifiedName, is_legal
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
+from controller.api.bounds import payload_bytes
 from controller.api.invocations import (
     Asked,
     Call,
@@ -140,6 +141,8 @@ class Shortcut:
     ) -> Call | None:
         """Return what *request* asks for, or None where the long way has words for it."""
         if target.namespace not in (address.OWN, identity.namespace):
+            return None
+        if len(request.body) > payload_bytes(self._services.settings.limits, identity.own):
             return None
         try:
             given = decode(request.body) if request.body else {}

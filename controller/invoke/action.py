@@ -205,6 +205,7 @@ class ActionInvoker:
             kind=action.exec.kind,
             blocking=blocking,
             api_key=api_key,
+            stores=identity.own.store_activations is not False,
         )
 
     def _enter(self, message: ActivationMessage, action: Action, on_end: OnEnd) -> None:

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +14,7 @@ from common.entity.action import Action, BlobRef
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.manifest import Manifest
+from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.health import Health
 from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject, TransId
 from common.message.activation import ActivationMessage
@@ -182,10 +183,13 @@ class MemoryActivations:
 
 
 class OneGuest:
-    """Knows one key."""
+    """Knows one key, of a namespace with limits of its own."""
+
+    def __init__(self, own: NamespaceLimits = NONE) -> None:
+        self._guest = replace(GUEST, own=own)
 
     async def identify(self, uuid: str, key: str) -> Identity | None:
-        return GUEST if (uuid, key) == (UUID, KEY) else None
+        return self._guest if (uuid, key) == (UUID, KEY) else None
 
 
 @dataclass
@@ -286,8 +290,10 @@ def authorization(credentials: str = f"{UUID}:{KEY}") -> str:
 
 
 @asynccontextmanager
-async def running_api(limits: LimitSettings | None = None) -> AsyncIterator[Api]:
-    """Serve the API until the end of the block."""
+async def running_api(
+    limits: LimitSettings | None = None, own: NamespaceLimits = NONE
+) -> AsyncIterator[Api]:
+    """Serve the API until the end of the block; the guest's namespace has limits of its *own*."""
     docs, blobs, activations = MemoryDocs(), MemoryBlobs(), MemoryActivations()
     invoker, clock = Obedient(), FakeClock()
     health = {InvokerId(0): True}
@@ -297,7 +303,7 @@ async def running_api(limits: LimitSettings | None = None) -> AsyncIterator[Api]
         manifest=Manifest.load(MANIFEST),
         actions=ActionStore(docs, blobs, clock=clock),
         activations=activations,
-        subjects=OneGuest(),
+        subjects=OneGuest(own),
         registries=RegistryStore(docs, lambda: Seal(bytes(32)), clock),
         entitlement=invoker,
         invoker=invoker,

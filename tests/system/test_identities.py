@@ -1,5 +1,7 @@
 """Subjects of a platform that runs: made, limited, blocked, given new keys, from outside."""
 
+import http.client
+import json
 import os
 import subprocess
 import sys
@@ -78,3 +80,33 @@ def test_a_second_namespace_is_used_limited_blocked_and_opened_again(
     wait_until(lambda: new.invoke("hello").status == 401, "the key of nobody goes on")
     heir = Api(platform.url, operator.types("user", "create", "heiress", "-ns", TEAM))
     assert [each["name"] for each in heir.call("GET", "actions").body] == ["hello"]
+
+
+def test_a_namespace_that_stores_nothing_is_answered_and_billed(
+    platform: RunningPlatform, operator: Operator
+) -> None:
+    quiet = operator.types("user", "create", "quiet")
+    operator.types("limits", "set", "quiet", "--storeActivations", "false", "--maxPayloadSize=99 B")
+    api = Api(platform.url, quiet)
+    api.put_action("says", "def main(a):\n print('secret')\n return {'n': a.get('n', 0)}")
+    answers = [api.invoke("says", {"n": 7}) for _ in range(3)]
+    assert [each.body["response"]["result"] for each in answers] == [{"n": 7}] * 3
+    for each in answers:
+        record = api.record(each.body["activationId"])
+        assert (record["response"]["result"], record["logs"]) == ({}, [])
+        assert record["response"]["status"] == "success"
+    used = api.call("GET", "/api/brisk/v1/namespaces/_/usage").body["total"]
+    assert used["activations"] == 3
+    assert used["billed_ms"] == sum(each.body["duration"] for each in answers)
+
+    # One connection, so that the short way of plain invocations is taken, too.
+    connection = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=30)
+    for size, status in ((50, 200), (50, 200), (200, 413), (50, 200)):
+        body = json.dumps({"p": "x" * size})
+        headers = {"Authorization": api.authorization, "Content-Type": "application/json"}
+        path = "/api/v1/namespaces/_/actions/says?blocking=true"
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+    connection.close()

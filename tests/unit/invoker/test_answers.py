@@ -26,13 +26,14 @@ class NarrowBus(MemoryBus):
     """Takes results of ten bytes, and fails as often as it is told to."""
 
     failures = 0
+    most_bytes = 10
 
     async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
         if self.failures:
             self.failures -= 1
             raise BusUnavailable
         assert isinstance(message, Completion)
-        if len(message.record.response.result) > 10:
+        if len(message.record.response.result) > self.most_bytes:
             raise MessageTooLarge
         await super().send(topic, message, durable=durable)
 
@@ -109,3 +110,17 @@ async def test_a_bus_that_is_away_is_tried_again_and_then_let_be(invoker: Invoke
     invoker.bus.failures = answers_module.TRIES
     await invoker.answers.tell(a_message(1), ended)
     assert len(invoker.told) == 1, "its record is there for whoever asks"
+
+
+async def test_a_result_that_is_too_large_and_is_not_stored_is_said_to_be_lost(
+    invoker: Invoker,
+) -> None:
+    invoker.bus.most_bytes = 200
+    ended = a_record(1, response=Response(status=Status.SUCCESS, result=b"1" * 201, size=201))
+    await invoker.answers.tell(a_message(1, stores=False), ended)
+
+    [told] = invoker.told
+    assert not invoker.awaited
+    assert not told.result_is_apart
+    assert told.record.response.status is Status.WHISK_ERROR
+    assert b"does not store activations" in told.record.response.result
