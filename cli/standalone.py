@@ -55,6 +55,7 @@ from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
 from invoker.actions import PatientActions
+from invoker.driver import reach
 from invoker.driver.port import Degradation, DriverReport, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges
@@ -85,22 +86,12 @@ class Platform:
     folder: DataFolder
     report: DriverReport
     network: Network
+    warnings: tuple[Degradation, ...]
+    """What an operator should know about the isolation of functions on this host."""
 
     def __repr__(self) -> str:
         """Return what may be shown."""
         return f"<Platform {self.url} {self.folder.path}>"
-
-    @property
-    def warnings(self) -> tuple[Degradation, ...]:
-        """What an operator should know about the isolation of functions on this host."""
-        if self.network is not Network.HOST:
-            return self.report.degradations
-        open_network = Degradation(
-            "functions use this host's network",
-            "there is one namespace, and functions call out",
-            "BRISK_SANDBOX__NETWORK=none closes it",
-        )
-        return (open_network, *self.report.degradations)
 
 
 @asynccontextmanager
@@ -134,13 +125,13 @@ async def running(
             lifetimes=replace(lifetimes, fresh_s=IDENTITY_S),
         )
         guest_key = await guest.ensure(folder, subjects, auth)
-        network = _network(settings, await subjects.namespaces())
         actions = ActionStore(stores.entities, stores.blobs, lifetimes=lifetimes)
 
         everything = _manifest()
         driver = ProcessDriver(settings.sandbox, everything.valid_kinds(), folder.sandboxes)
         stack.push_async_callback(driver.close)
         report = await driver.probe()
+        network, warnings = _network(settings, report, await subjects.namespaces())
         manifest = everything.only(report.kinds)
         for name in await driver.reconcile():
             log.warning("sandbox_of_a_crash_removed", name=name)
@@ -211,7 +202,7 @@ async def running(
         stack.enter_context(health.shown())
         await stack.enter_async_context(health.watched(checks))
         health.begin()
-        stack.enter_context(_shown(pool.books, stores, journal, bus))
+        stack.enter_context(_shown(pool.books, driver, stores, journal, bus))
         await stack.enter_async_context(
             served(
                 services,
@@ -221,7 +212,7 @@ async def running(
             )
         )
         stack.callback(patience.begin)
-        yield Platform(url, guest_key, folder, report, network)
+        yield Platform(url, guest_key, folder, report, network, warnings)
         health.stop()
         log.info("platform_stops")
 
@@ -283,10 +274,13 @@ async def _secret(
     return secret
 
 
-def _network(settings: Settings, namespaces: list[Namespace]) -> Network:
-    if settings.sandbox.network != "auto":
-        return Network(settings.sandbox.network)
-    return Network.HOST if len(namespaces) == 1 else Network.NONE
+def _network(
+    settings: Settings, report: DriverReport, tenants: list[Namespace]
+) -> tuple[Network, tuple[Degradation, ...]]:
+    """Return what functions may reach, and all that an operator should know of their isolation."""
+    wanted = Network(settings.sandbox.network)
+    network = reach.granted(wanted, report.abilities, len(tenants))
+    return network, (*report.degradations, *reach.consequences(wanted, network))
 
 
 def _manifest() -> Manifest:
@@ -310,12 +304,13 @@ def _books(settings: Settings, manifest: Manifest) -> Books:
 
 
 def _shown(
-    books: Books, stores: SqliteStores, journal: Journal, bus: MemoryBus
+    books: Books, driver: ProcessDriver, stores: SqliteStores, journal: Journal, bus: MemoryBus
 ) -> AbstractContextManager[None]:
     """Have the gauges read what these parts hold, while inside."""
     return metrics.shown(
         {
             **gauges.of(books),
+            metrics.READY_NETWORKS: lambda: driver.networks_ready,
             metrics.PENDING_RECORDS: lambda: stores.pending_records,
             metrics.SPOOL_SIZE: lambda: stores.spool_bytes,
             metrics.JOURNAL_PENDING: lambda: journal.pending,

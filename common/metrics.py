@@ -145,6 +145,11 @@ WAITING_IMAGES: Final = Gauge(
     "Images of actions that are being looked for or pulled.",
     registry=REGISTRY,
 )
+READY_NETWORKS: Final = Gauge(
+    "brisk_driver_ready_networks",
+    "Networks of sandboxes that are made and not yet taken.",
+    registry=REGISTRY,
+)
 SANDBOXES: Final[Mapping[SandboxState, Gauge]] = _each(
     Gauge("brisk_pool_sandboxes", "Sandboxes, by state.", ["state"], registry=REGISTRY),
     get_args(SandboxState),

@@ -8,10 +8,11 @@ beats the file, the file beats the default. The sentence under each field is wha
 
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -112,14 +113,31 @@ class PoolSettings(Group):
 class SandboxSettings(Group):
     """How code is kept apart from this host and from others."""
 
-    network: Literal["auto", "none", "host"] = "auto"
-    """What functions may reach. `auto`: this host's network while there is one namespace only."""
+    network: Literal["egress", "none", "host"] = "egress"
+    """What functions may reach, beside the platform's API. `egress`: the internet, and names, but
+    nothing of this host, of other sandboxes, or of private networks."""
+    allowed_ranges: str = ""
+    """Private ranges that `egress` leads to as well, with commas between: `10.1.0.0/16`."""
+    nameservers: str = ""
+    """Whom sandboxes ask for names, with commas between. Empty is whom this host asks."""
+    subnets: str = "10.192.0.0/10"
+    """Where networks of sandboxes take their addresses from: a /22 that this host does not use."""
+    networks_ready: int = Field(default=4, ge=0, le=500)
+    """Networks for sandboxes that are made before they are needed."""
     allow_unisolated: bool = False
     """Run code although this host allows no namespaces. Only for code that you trust."""
     pids: int = Field(default=128, ge=8)
     """Processes and threads of one sandbox."""
     tmp_mb: int = Field(default=64, ge=1)
     """Size of a sandbox's `/tmp`; it counts against the memory of the sandbox."""
+
+    @field_validator("allowed_ranges", "nameservers", "subnets")
+    @classmethod
+    def _holds_addresses(cls, listed: str, field: ValidationInfo) -> str:
+        parse = ip_address if field.field_name == "nameservers" else ip_network
+        for each in filter(None, map(str.strip, listed.split(","))):
+            parse(each)
+        return listed
 
 
 class DockerSettings(Group):

@@ -34,6 +34,7 @@ from common.store.actions import ActionStore
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
 from invoker.actions import PatientActions
+from invoker.driver import reach
 from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.engine import EngineFailed
 from invoker.driver.port import Ability, DriverReport, Network, SandboxDriver
@@ -85,12 +86,15 @@ async def serve(stop: asyncio.Event) -> None:
             waiting = {metrics.WAITING_IMAGES: driver.count_waiting_images}
             stack.enter_context(metrics.shown(waiting))
             await patiently(health, "engine", driver.check, stop, away=(EngineFailed,))
+        if isinstance(driver, ProcessDriver):
+            ready = {metrics.READY_NETWORKS: partial(getattr, driver, "networks_ready")}
+            stack.enter_context(metrics.shown(ready))
         report = await driver.probe()
         for each in report.degradations:
             log.warning("degraded", what=each.what, why=each.why, remedy=each.remedy)
         for name in await driver.reconcile():
             log.warning("sandbox_of_a_crash_removed", name=name)
-        pool = await stack.enter_async_context(_pool(settings, driver, report.kinds, clock))
+        pool = await stack.enter_async_context(_pool(settings, driver, report, clock))
         invoker = Invoker(
             InvokerId(settings.invoker.id),
             bus=ground.bus,
@@ -122,16 +126,16 @@ async def serve(stop: asyncio.Event) -> None:
 
 
 def _pool(
-    settings: Settings, driver: SandboxDriver, kinds: Mapping[str, str], clock: Clock
+    settings: Settings, driver: SandboxDriver, report: DriverReport, clock: Clock
 ) -> AbstractAsyncContextManager[Pool]:
+    # Any number of namespaces share an invoker.
+    network = reach.granted(Network(settings.sandbox.network), report.abilities, reach.MANY)
     return Pool.open(
-        books=_books(settings, kinds),
+        books=_books(settings, report.kinds),
         driver=driver,
         proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
         clock=clock,
-        defaults=SandboxDefaults(
-            network=_network(settings), env={"__OW_API_HOST": settings.invoker.api_host}
-        ),
+        defaults=SandboxDefaults(network=network, env={"__OW_API_HOST": settings.invoker.api_host}),
         drain_s=settings.http.drain_s,
         check_invariants=settings.check_invariants,
     )
@@ -185,12 +189,6 @@ def _driver(settings: Settings, folder: DataFolder, registries: RegistryStore) -
         manifest.blackboxes,
         registries,
     )
-
-
-def _network(settings: Settings) -> Network:
-    """Return what functions may reach; many namespaces share an invoker, so none by default."""
-    wanted = settings.sandbox.network
-    return Network.NONE if wanted == "auto" else Network(wanted)
 
 
 def _books(settings: Settings, kinds: Mapping[str, str]) -> Books:

@@ -33,6 +33,9 @@ class Network(StrEnum):
     """What a sandbox may reach."""
 
     NONE = "none"
+    """The platform's API."""
+    EGRESS = "egress"
+    """The internet and names as well; nothing of this host, of other sandboxes, or private."""
     HOST = "host"
 
 
@@ -49,6 +52,7 @@ class Ability(StrEnum):
     """A death by lack of memory is told apart from others."""
     EXACT_LOGS = "exact_logs"
     NETWORK_NONE = "network_none"
+    EGRESS = "egress"
     IMAGES = "images"
     """Actions may bring a container image of their own."""
 

@@ -24,11 +24,30 @@ import runtimes
 from common.log import logger
 from common.settings import SandboxSettings
 from invoker.driver.channel import Channel
-from invoker.driver.port import CannotStart, DriverReport, NoImages, OwnImage, SandboxSpec
-from invoker.driver.process import host, hostview, interpreters, records, report, seccomp, wires
+from invoker.driver.egress import survey
+from invoker.driver.egress.networks import Networks
+from invoker.driver.port import (
+    CannotStart,
+    DriverReport,
+    Network,
+    NoImages,
+    OwnImage,
+    SandboxSpec,
+)
+from invoker.driver.process import (
+    host,
+    hostview,
+    interpreters,
+    records,
+    relay,
+    report,
+    seccomp,
+    wires,
+)
 from invoker.driver.process.cgroup import Allowance
 from invoker.driver.process.interpreters import Interpreter
 from invoker.driver.process.lease import Lease, Slots, end_signal
+from invoker.driver.process.relay import Relay, Target
 from invoker.driver.process.sandbox import DESTROY_S, EXIT_S, ProcessSandbox
 from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
 
@@ -42,6 +61,8 @@ NO_IMAGES_WHY: Final = (
     "Functions are processes here. Images need an invoker with BRISK_INVOKER__DRIVER=docker; code "
     "of a kind that the platform lists runs without."
 )
+API_HOST: Final = "__OW_API_HOST"
+"""The variable that tells functions where the API is."""
 _THREADS: Final = 4
 _TMP_INODES: Final = 16_384
 _NODE: Final = "nodejs"
@@ -67,6 +88,7 @@ class ProcessDriver:
         self._kinds = tuple(kinds)
         self._state_dir = state_dir
         self._host: host.Host | None = None
+        self._networks: Networks | None = None
         self._interpreters: Mapping[str, Interpreter] = {}
         self._zygotes: dict[str, Zygote] = {}
         self._starting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -83,11 +105,42 @@ class ProcessDriver:
         self._host, self._interpreters = await asyncio.gather(
             host.examine(self._group_name, self._threads), interpreters.find(self._kinds)
         )
-        return report.describe(self._examined, self._interpreters, self._settings)
+        no_egress = await self._find_egress()
+        servers = survey.nameservers(self._settings) if no_egress == "" else ()
+        return report.describe(
+            self._examined,
+            self._interpreters,
+            self._settings,
+            no_egress,
+            has_names=bool(servers) or no_egress != "",
+        )
+
+    async def _find_egress(self) -> str | None:
+        """Return why sandboxes cannot be led outside; empty if they can, None if none shall be."""
+        facts = self._examined
+        if self._settings.network != "egress" or facts.no_namespaces:
+            return None
+        if not facts.is_root:
+            return "only root may lead sandboxes outside"
+        try:
+            site = await self._in_thread(lambda: survey.site_of(self._settings, self._tag))
+            await self._in_thread(lambda: survey.try_out(site))
+        except OSError as error:
+            return str(error)
+        self._networks = Networks(site, self._settings.networks_ready)
+        return ""
+
+    @property
+    def networks_ready(self) -> int:
+        """How many networks are ready before a sandbox needs one."""
+        return self._networks.ready if self._networks is not None else 0
 
     async def reconcile(self) -> list[str]:
         """Remove what a crashed predecessor with the same state folder left."""
-        return await self._in_thread(self._reconcile)
+        removed = await self._in_thread(self._reconcile)
+        if self._networks is not None:
+            removed += await self._networks.remove_leftovers()
+        return removed
 
     async def warm(self, kind: str) -> None:
         """Start what sandboxes of *kind* are cloned from, before the first is asked for."""
@@ -134,6 +187,8 @@ class ProcessDriver:
             lease.release(end_signal(self._is_isolated))
         await asyncio.gather(*(lease.wait_gone(CLOSE_S) for lease in leases))
         await asyncio.gather(*(zygote.stop() for zygote in self._zygotes.values()))
+        if self._networks is not None:
+            await self._networks.close()
         await self._in_thread(self._remove_own)
         self._threads.shutdown(wait=False)
 
@@ -144,6 +199,11 @@ class ProcessDriver:
     ) -> Channel:
         facts = self._examined
         uid = facts.uid_of(lease.slot)
+        if spec.network is Network.EGRESS:
+            if self._networks is None:
+                raise OSError("this host cannot lead sandboxes outside; see `brisk doctor`")
+            lease.network = await self._networks.take()
+        api = self._api(spec)
         with contextlib.ExitStack() as handed_over:
             cgroup_files: list[int] = []
             if facts.cgroups is not None:
@@ -154,8 +214,13 @@ class ProcessDriver:
             both = handed_over.enter_context(wires.laid(uid))
             channel = await both.connect()
             request = self._request(interpreter, spec, uid)
-            clone = lease.start(zygote, request, [*both.of_sandbox, *cgroup_files])
+            request["cgroup_files"] = len(cgroup_files)
+            network = [lease.network.descriptor] if lease.network is not None else []
+            clone = lease.start(zygote, request, [*both.of_sandbox, *cgroup_files, *network])
         try:
+            # While it goes on setting itself up.
+            if api is not None and (listener := await clone.take_listener(START_S)):
+                lease.relay = await Relay.open(listener, api)
             await channel.hello(START_S)
         except BaseException as error:
             channel.close()
@@ -171,17 +236,27 @@ class ProcessDriver:
         language = "python" if interpreter.is_python else _NODE
         path = f"{os.path.dirname(interpreter.executable)}:{_PATH}"
         home = {"PATH": path, "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
+        api = self._api(spec)
+        reached = {} if api is None else {API_HOST: relay.ADDRESS_INSIDE}
         return {
             "uid": _OWN_USER if uid is None and self._is_isolated else uid,
             "network": spec.network.value,
+            "api_port": relay.PORT if api is not None else 0,
             "cgroup": facts.cgroups.version if facts.cgroups is not None else "none",
             "pids": self._settings.pids,
             "data_mb": 0 if facts.cgroups is not None else spec.memory_mb + _SLACK_MB[language],
             "tmp_mb": self._settings.tmp_mb,
             "tmp_inodes": _TMP_INODES,
-            "env": {**home, **spec.env},
+            "env": {**home, **spec.env, **reached},
             "command": None if interpreter.is_python else self._node(interpreter, spec),
         }
+
+    def _api(self, spec: SandboxSpec) -> Target | None:
+        """Return where the API is that a sandbox reaches through us; None if it finds it itself."""
+        url = spec.env.get(API_HOST)
+        if url is None or spec.network is Network.HOST or not self._is_isolated:
+            return None
+        return Target.of(url)
 
     def _node(self, interpreter: Interpreter, spec: SandboxSpec) -> list[str]:
         proxy = f"{self._runtimes_inside}/nodejs/proxy.js"
@@ -237,7 +312,8 @@ class ProcessDriver:
         if not interpreter.is_python:
             nodes = (each for each in self._interpreters.values() if not each.is_python)
             prefixes = {os.path.realpath(sys.base_prefix), *(each.prefix for each in nodes)}
-        return hostview.plan(view, prefixes, _RUNTIMES, own_proc=self._examined.is_root)
+        resolver = survey.resolver(self._settings)
+        return hostview.plan(view, prefixes, _RUNTIMES, resolver, own_proc=self._examined.is_root)
 
     # Facts.
 
@@ -252,9 +328,17 @@ class ProcessDriver:
         return not self._examined.no_namespaces
 
     @property
+    def _digest(self) -> str:
+        """What tells this installation from others: another state folder is another platform."""
+        return hashlib.sha256(str(self._state_dir.resolve()).encode()).hexdigest()
+
+    @property
     def _group_name(self) -> str:
-        """The cgroup of this installation: other state folders are other platforms."""
-        return "brisk-" + hashlib.sha256(str(self._state_dir.resolve()).encode()).hexdigest()[:12]
+        return f"brisk-{self._digest[:12]}"
+
+    @property
+    def _tag(self) -> str:
+        return self._digest[:8]
 
     @property
     def _runtimes_inside(self) -> str:

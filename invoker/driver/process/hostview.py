@@ -34,11 +34,14 @@ _OF_ETC: Final = (
 )
 
 
-def plan(at: Path, prefixes: Iterable[str], runtimes: Path, *, own_proc: bool) -> dict[str, Any]:
+def plan(
+    at: Path, prefixes: Iterable[str], runtimes: Path, resolver: str, *, own_proc: bool
+) -> dict[str, Any]:
     """Return the plan of a view.
 
     at: an empty folder of the host, over which the view is mounted.
     prefixes: folders of interpreters; they are seen at their own paths.
+    resolver: the text of its `resolv.conf`.
     own_proc: whether the zygote may mount a /proc of its own.
     """
     binds, links = ["/usr"], list(_LINKS)
@@ -54,7 +57,7 @@ def plan(at: Path, prefixes: Iterable[str], runtimes: Path, *, own_proc: bool) -
         "devices": list(_existing(f"/dev/{name}" for name in _DEVICES)),
         "links": links,
         "folders": list(_FOLDERS),
-        "files": _files(),
+        "files": _files(resolver),
         "own_proc": own_proc,
     }
 
@@ -76,20 +79,11 @@ def _existing(paths: Iterable[str]) -> Iterator[str]:
     return (path for path in paths if os.path.lexists(path))
 
 
-def _files() -> list[tuple[str, str]]:
+def _files(resolver: str) -> list[tuple[str, str]]:
     return [
         ("/etc/passwd", f"root:x:0:0::/:/bin/false\naction:x:{_USER}:{_USER}::/tmp:/bin/sh\n"),
         ("/etc/group", f"root:x:0:\naction:x:{_USER}:\n"),
         ("/etc/hostname", "action\n"),
         ("/etc/hosts", "127.0.0.1 localhost action\n::1 localhost ip6-localhost ip6-loopback\n"),
-        ("/etc/resolv.conf", _resolver()),
+        ("/etc/resolv.conf", resolver),
     ]
-
-
-def _resolver() -> str:
-    """Return what the host's resolver configuration says, without its comments."""
-    try:
-        lines = Path("/etc/resolv.conf").read_text().splitlines(keepends=True)
-    except OSError:
-        return ""
-    return "".join(line for line in lines if line.startswith(("nameserver", "search", "options")))

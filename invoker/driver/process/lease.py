@@ -1,9 +1,10 @@
-"""What one sandbox holds of this host (a slot, a cgroup, a process), and how it is given back.
+"""What one sandbox holds of this host: a slot, a cgroup, a network, a process; and its return.
 
 Giving back is one plain call, `release`, which starts everything and waits for nothing: it can be
 made from an `except` clause of a cancelled task, twice, and while the sandbox is still being made.
 What has to happen later hangs on the futures of the process and of the thread pool, in this order:
-the process ends, its cgroup is removed, the slot (and with it the host's user) is free again.
+the process ends, its cgroup is removed, the slot (and with it the host's user) and the network are
+free again.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from common.log import logger
+from invoker.driver.egress.networks import Network
 from invoker.driver.process.cgroup import Allowance, Group, Hierarchy
 from invoker.driver.process.inside import init
+from invoker.driver.process.relay import Relay
 from invoker.driver.process.zygote import Clone, Zygote
 
 _T = TypeVar("_T")
@@ -57,6 +60,8 @@ class Lease:
         self.name = name
         self.slot = slots.take()
         self.clone: Clone | None = None
+        self.network: Network | None = None
+        self.relay: Relay | None = None
         self._slots = slots
         self._threads = threads
         self._zygote: Zygote | None = None
@@ -100,6 +105,8 @@ class Lease:
         if self._is_released:
             return
         self._is_released = True
+        if self.relay is not None:
+            self.relay.close()
         if self.clone is None:
             self._remove_group()
             return
@@ -138,6 +145,8 @@ class Lease:
 
     def _finish(self) -> None:
         self._slots.give_back(self.slot)
+        if self.network is not None:
+            self.network.close()
         if not self._gone.done():
             self._gone.set_result(None)
 

@@ -13,22 +13,43 @@ ALLOW_NAMESPACES = (
     "kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)"
 )
 
+_NO_NAMES = Degradation(
+    "functions find nothing by name",
+    "the resolver of this host listens on its loopback, and no other is known",
+    "name one that sandboxes reach: BRISK_SANDBOX__NAMESERVERS=1.1.1.1",
+)
+
 
 def describe(
-    host: Host, interpreters: Mapping[str, Interpreter], settings: SandboxSettings
+    host: Host,
+    interpreters: Mapping[str, Interpreter],
+    settings: SandboxSettings,
+    no_egress: str | None,
+    *,
+    has_names: bool = True,
 ) -> DriverReport:
-    """Return what is possible here, and what is not and why."""
+    """Return what is possible here, and what is not and why.
+
+    no_egress: why sandboxes cannot be led outside; empty if they can, None if nobody wants it.
+    has_names: whether anybody is known whom sandboxes can ask for names.
+    """
     return DriverReport(
         driver="process",
         level=Level.PROCESS if host.no_namespaces else Level.NAMESPACES,
-        abilities=frozenset(_abilities(host)),
+        abilities=frozenset(_abilities(host, no_egress)),
         kinds={kind: each.executable for kind, each in interpreters.items()},
-        degradations=tuple(_degradations(host, settings)),
+        degradations=(
+            *_degradations(host, settings),
+            *_of_network(host, no_egress),
+            *(() if has_names else (_NO_NAMES,)),
+        ),
     )
 
 
-def _abilities(host: Host) -> Iterator[Ability]:
+def _abilities(host: Host, no_egress: str | None) -> Iterator[Ability]:
     yield Ability.EXACT_LOGS
+    if no_egress == "":
+        yield Ability.EGRESS
     if not host.no_namespaces:
         yield from (Ability.NETWORK_NONE, Ability.PIDS, Ability.FREEZE)
     if host.cgroups is not None:
@@ -62,4 +83,16 @@ def _degradations(host: Host, settings: SandboxSettings) -> Iterator[Degradation
             "all sandboxes run as the same user of this host, nobody",
             "the users from 200000 on are not mapped into this container",
             "map more users into the container that the platform runs in",
+        )
+
+
+def _of_network(host: Host, no_egress: str | None) -> Iterator[Degradation]:
+    if no_egress and not host.no_namespaces:
+        yield Degradation(
+            "sandboxes have no networks of their own that lead outside",
+            no_egress,
+            "install iptables, and let the platform change this host's network: in a container it "
+            "needs CAP_NET_ADMIN"
+            if host.is_root
+            else "run the platform as root",
         )

@@ -41,7 +41,7 @@ class ZygoteFailed(BriskError):
 
 
 class Clone:
-    """One sandbox process as its zygote knows it. Both futures are always resolved in the end."""
+    """One sandbox process as its zygote knows it. All futures are resolved in the end."""
 
     def __init__(self, zygote: "Zygote", number: int) -> None:
         loop = asyncio.get_running_loop()
@@ -51,10 +51,19 @@ class Clone:
         """Its pid on this host; `ZygoteFailed` if it could not be made."""
         self.ended: asyncio.Future[str] = loop.create_future()
         """How it ended: `exit 1`, `signal 9`, or why it never began."""
+        self.listening: asyncio.Future[socket.socket] = loop.create_future()
+        """A socket in its network; cancelled if none came, closed in the end if nobody took it."""
 
     def signal(self, number: int) -> None:
         """Send it a signal; nothing happens when it has ended, or its zygote has."""
         self._zygote.signal(self._number, number)
+
+    async def take_listener(self, patience_s: float) -> socket.socket | None:
+        """Return the socket that listens in its network; None if it ended before, or is late."""
+        await asyncio.wait({self.listening}, timeout=patience_s)
+        if not self.listening.done() or self.listening.cancelled():
+            return None
+        return socket.socket(fileno=self.listening.result().detach())
 
     def fail(self, why: str) -> None:
         """Note that it will not come up."""
@@ -67,6 +76,8 @@ class Clone:
         """Note how it ended; the first word counts."""
         if not self.ended.done():
             self.ended.set_result(how)
+        if not self.listening.cancel() and not self.listening.cancelled():
+            self.listening.result().close()
 
 
 class Zygote:
@@ -176,20 +187,28 @@ class Zygote:
     def _on_readable(self) -> None:
         while True:
             try:
-                message = self._control.recv(_MESSAGE_BYTES)
+                message, descriptors, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
             except BlockingIOError:
                 return
             except OSError:
-                message = b""
+                message, descriptors = b"", []
+            listeners = [socket.socket(fileno=each) for each in descriptors]
             if not message:
                 self._on_death()
                 return
-            self._on_message(json.loads(message))
+            self._on_message(json.loads(message), listeners)
 
-    def _on_message(self, message: Mapping[str, Any]) -> None:
+    def _on_message(self, message: Mapping[str, Any], listeners: list[socket.socket]) -> None:
         clone = self._clones.get(message.get("child", 0))
+        for listener in listeners:
+            if clone is None or clone.listening.done():
+                listener.close()
+            else:
+                clone.listening.set_result(listener)
         if clone is None:
             self._on_own_message(message)
+        elif listeners:
+            return
         elif "pid" in message:
             if not clone.started.done():
                 clone.started.set_result(message["pid"])

@@ -55,7 +55,7 @@ def test_a_wrong_setting_is_refused_by_name(
         (
             "BRISK_SANDBOX__NETWORK",
             "all",
-            "BRISK_SANDBOX__NETWORK=all cannot be: it should be 'auto', 'none' or 'host'.",
+            "BRISK_SANDBOX__NETWORK=all cannot be: it should be 'egress', 'none' or 'host'.",
         ),
         (
             "BRISK_POOL",

@@ -22,6 +22,7 @@ USER = 1000
 """The user id of a function, as it sees it itself."""
 _FIRST_UNUSED = 4
 _OPEN_FILES = 1024
+_BACKLOG = 64
 _PRIVATE_TMPFS = kernel.NO_SETUID | kernel.NO_DEVICES
 _SIOCSIFFLAGS, _IFF_UP_RUNNING = 0x8914, 0x41
 
@@ -58,6 +59,14 @@ def _raise_loopback() -> None:
     """Let code that serves and calls itself on 127.0.0.1 do so: a new namespace has it down."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP_RUNNING))
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on the sandbox's loopback, for the platform to accept on."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(_BACKLOG)
+    return listener
 
 
 def limit(request: Mapping[str, Any]) -> None:

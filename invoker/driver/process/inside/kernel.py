@@ -84,6 +84,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def enter_network(descriptor: int) -> None:
+    """Move this process into the network namespace that *descriptor* is open on."""
+    _check(_libc.setns(descriptor, NEW_NET), "setns")
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount *source* at *target*."""
     result = _libc.mount(

@@ -5,10 +5,11 @@ it takes requests from the platform through a SOCK_SEQPACKET socket, clones, and
 child ended. It holds no secret, never runs a user's code, and dies with the platform.
 
 Messages are JSON. Down: first the configuration; then `{"do": "spawn", "child": n, …}` with the
-descriptors of the channel, stdout, stderr and perhaps cgroups, and `{"do": "signal", "child": n,
-"signal": s}`; signals go through here because only a parent knows that a pid is still its child's.
-Up: `{"ready": true}`, `{"child": n, "pid": p}`, `{"child": n, "exit": status}`, and `"failed": why`
-with or without a child.
+descriptors of the channel, stdout, stderr, perhaps cgroups, and perhaps a network; and `{"do":
+"signal", "child": n, "signal": s}`, because only a parent knows that a pid is still its child's.
+Up: `{"ready": true}`, `{"child": n, "pid": p}`, `{"child": n, "listens": true}` with the descriptor
+of a socket in the child's network, `{"child": n, "exit": status}`, and `"failed": why` with or
+without a child.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Zygote:
         self._filter: bytes = base64.b64decode(configuration["filter"])
         self._serve: Callable[[int], object] | None = None
         self._pids: dict[int, int] = {}
+        self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._wake, wake_end = socket.socketpair()
         self._wake_end = wake_end
         # The read end of a pipe that only this process can write: it hangs up when we die.
@@ -91,9 +93,9 @@ class Zygote:
                 elif not self._take_request():
                     return
 
-    def report(self, **message: object) -> None:
+    def report(self, *descriptors: int, **message: object) -> None:
         """Send *message* to the platform, or end if there is none."""
-        self._control.send(json.dumps(message).encode())
+        socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -141,7 +143,7 @@ class Zygote:
         into_cgroup = descriptors[3] if request["cgroup"] == "v2" else None
         gate, gate_end = os.pipe()
         try:
-            pid = kernel.clone(self._namespaces(request["network"]), into_cgroup)
+            pid = self._clone(request["network"], descriptors[-1], into_cgroup)
             if pid == 0:
                 os.close(gate_end)
                 self._become(request, descriptors, gate)
@@ -157,10 +159,23 @@ class Zygote:
             os.close(gate)
             os.close(gate_end)
 
-    def _namespaces(self, network: str) -> int:
+    def _clone(self, network: str, prepared: int, into_cgroup: int | None) -> int:
+        """Return 0 in the clone, its pid here. *prepared* is the network for `egress`."""
         if not self._isolated:
-            return 0
-        return ALL_NAMESPACES if network == "none" else ALL_NAMESPACES & ~kernel.NEW_NET
+            return kernel.clone(0, into_cgroup)
+        if network == "none":
+            return kernel.clone(ALL_NAMESPACES, into_cgroup)
+        if network == "host":
+            return kernel.clone(ALL_NAMESPACES & ~kernel.NEW_NET, into_cgroup)
+        # A clone has no rights over a network that is not its own, so it is born there.
+        kernel.enter_network(prepared)
+        pid = -1
+        try:
+            pid = kernel.clone(ALL_NAMESPACES & ~kernel.NEW_NET, into_cgroup)
+            return pid
+        finally:
+            if pid != 0:
+                kernel.enter_network(self._home)
 
     def _become(self, request: Mapping[str, Any], descriptors: list[int], gate: int) -> NoReturn:
         """Turn this clone into the first process of a sandbox; it never returns to the loop."""
@@ -181,10 +196,13 @@ class Zygote:
         os.close(self._alive_end)
         confine.default_signals()
         if request["cgroup"] == "v1":
-            confine.attach(descriptors[3:])
+            confine.attach(descriptors[3 : 3 + request["cgroup_files"]])
         if self._isolated:
             confine.take_user(confine.USER)
             confine.make_private(request)
+            if request["api_port"]:
+                with confine.listen(request["api_port"]) as listener:
+                    self.report(listener.fileno(), child=request["child"], listens=True)
         elif request["uid"] is not None:
             os.setgroups([])
             confine.take_user(request["uid"])

@@ -5,7 +5,7 @@ from invoker.driver.process import hostview
 
 
 def view(*prefixes: str) -> dict[str, Any]:
-    return hostview.plan(Path("/state/view"), prefixes, Path("/src/runtimes"), own_proc=True)
+    return hostview.plan(Path("/state/view"), prefixes, Path("/src/runtimes"), "", own_proc=True)
 
 
 def test_an_interpreter_is_seen_at_its_own_path() -> None:

@@ -223,7 +223,7 @@ def test_every_missing_level_is_reported_with_its_remedy() -> None:
         is_root=False, has_uid_range=True, no_namespaces="no", cgroups=None, no_cgroups="no"
     )
 
-    said = report.describe(bare, {}, SandboxSettings())
+    said = report.describe(bare, {}, SandboxSettings(), None)
 
     assert said.level == Level.PROCESS
     assert said.abilities == {Ability.EXACT_LOGS}

@@ -1,0 +1,1 @@
+"""Networks of sandboxes that lead outside and nowhere else: rules, links, and a pool of them."""

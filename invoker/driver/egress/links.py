@@ -1,0 +1,137 @@
+"""Bridges and namespaces: made, and gone with their last descriptor.
+
+A namespace here has no name and no mount: it lives as long as somebody holds its descriptor or a
+process is in it, and its cable goes with it. A killed platform leaves nothing of them behind.
+Everything here blocks. What enters another namespace does so with its own thread only, and comes
+back before it returns.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final
+
+from invoker.driver.egress import netlink, plan
+from invoker.driver.egress.plan import Site
+
+INSIDE: Final = "eth0"
+"""The name of a sandbox's own end."""
+_NEW_NETWORK: Final = 0x40000000
+_ANYWHERE: Final = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def new_namespace() -> Iterator[int]:
+    """Be in a new network namespace with this thread; yield a descriptor of it for as long."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.unshare(_NEW_NETWORK))
+        try:
+            own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                yield own
+            finally:
+                os.close(own)
+        finally:
+            enter(home)
+    finally:
+        os.close(home)
+
+
+def enter(namespace: int) -> None:
+    """Move this thread into *namespace*. Raises `OSError`."""
+    _check(_libc.setns(namespace, _NEW_NETWORK))
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def make_bridge(site: Site) -> None:
+    """Make the bridge of *site*, with its addresses. Raises `OSError`."""
+    with netlink.Netlink() as kernel:
+        kernel.do([netlink.new_bridge(site.bridge, site.hardware_address(1))])
+        index = kernel.index(site.bridge)
+        _set_ipv6(site.bridge, site.has_ipv6)
+        kernel.do([netlink.new_address(index, site.address(1), site.block.prefixlen)])
+        if site.has_ipv6:
+            kernel.do([netlink.new_address(index, site.address6(1), site.block6.prefixlen)])
+
+
+def remove_bridge(name: str) -> bool:
+    """Remove the bridge *name*, and tell whether there was one."""
+    with netlink.Netlink() as kernel:
+        try:
+            kernel.do([netlink.delete_link(kernel.index(name))])
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
+    return True
+
+
+def make_namespace(site: Site, number: int) -> int:
+    """Return a descriptor of a new namespace, its cable plugged in. Raises `OSError`."""
+    with made_namespace(site, number) as namespace:
+        return os.dup(namespace)
+
+
+@contextlib.contextmanager
+def made_namespace(site: Site, number: int) -> Iterator[int]:
+    """Be with this thread in such a namespace, which ends with its last descriptor."""
+    with netlink.Netlink() as outside, new_namespace() as namespace:
+        with netlink.Netlink() as inside:
+            _prepare_settings(site)
+            inside.do([netlink.raise_link(inside.index("lo"))])
+            _plug_in(site, number, outside, namespace)
+            inside.do(_configuration(site, number, inside.index(INSIDE)))
+        yield namespace
+
+
+def _plug_in(site: Site, number: int, outside: netlink.Netlink, namespace: int) -> None:
+    name = f"bk{site.tag}{number:x}"
+    bridge = outside.index(site.bridge)
+    address = site.hardware_address(number)
+    outside.do([netlink.new_pair(name, bridge, INSIDE, namespace, address)])
+    outside.do([netlink.isolate(outside.index(name))])
+
+
+def _prepare_settings(site: Site) -> None:
+    if not Path("/proc/sys/net/ipv6").exists():
+        return
+    if not site.has_ipv6:
+        _set_ipv6("default", False)
+    # No link-local address: nobody needs one, and it would be one more way to the host.
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/net/ipv6/conf/default/addr_gen_mode").write_text("1")
+
+
+def _set_ipv6(link: str, enabled: bool) -> None:
+    setting = Path(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6")
+    if setting.exists():
+        setting.write_text("0" if enabled else "1")
+
+
+def _configuration(site: Site, number: int, index: int) -> Iterator[netlink.Message]:
+    """Yield what a namespace needs; the order matters, a gateway has to be reachable."""
+    yield netlink.raise_link(index)
+    for version in (4, 6) if site.has_ipv6 else (4,):
+        own, gateway = (
+            (site.address(number), site.address(1))
+            if version == 4
+            else (site.address6(number), site.address6(1))
+        )
+        yield netlink.new_address(index, own, own.max_prefixlen)
+        yield netlink.new_route(ip_network(gateway), index)
+        yield netlink.new_route(_ANYWHERE[version], index, gateway)
+        for block in plan.prohibited(site, version):
+            yield netlink.prohibit(block)
+        for block in plan.reached(site, version):
+            yield netlink.new_route(block, index, gateway)

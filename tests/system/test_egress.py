@@ -1,0 +1,229 @@
+"""What a function reaches by default: the internet, names, the API, and nothing else.
+
+The platform runs on a host of the test's own, with an internet of the test's own; see
+`tests/fakes/small_internet.py`.
+"""
+
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import small_internet as world
+from tests.fakes.api import Api
+from tests.fakes.embedded import GUEST_AUTH, start, wait_ready
+from tests.fakes.small_internet import SmallInternet, small_internet, state_of
+
+pytestmark = pytest.mark.needs_root
+
+REACHES = """
+import socket, urllib.request
+def main(args):
+    return {each: reach(each) for each in args["urls"]}
+def reach(url):
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return answer.read().decode()
+    except OSError as error:
+        return "no: " + str(error)
+"""
+LISTENS = """
+import socket, threading, urllib.request
+listener = socket.create_server(("0.0.0.0", 9000))
+def serve():
+    while True:
+        with listener.accept()[0] as peer:
+            peer.recv(4096)
+            peer.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nneighbour")
+def main(args):
+    threading.Thread(target=serve, daemon=True).start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("203.0.113.80", 80))
+        address = probe.getsockname()[0]
+    with urllib.request.urlopen(f"http://{address}:9000/", timeout=3) as answer:
+        return {"address": address, "said": answer.read().decode()}
+"""
+CALLS_API = """
+import json, os, urllib.request
+def main(args):
+    url = os.environ["__OW_API_HOST"] + "/api/v1/namespaces/_/actions"
+    headers = {"Authorization": args["authorization"]}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
+        return {"host": os.environ["__OW_API_HOST"], "actions": len(json.load(answer))}
+"""
+CALLS_API_FROM_NODE = """
+const http = require('http')
+exports.main = args => new Promise((resolve, reject) => {
+  const url = process.env.__OW_API_HOST + '/api/v1/namespaces/_/actions'
+  http.get(url, {headers: {authorization: args.authorization}}, answer => {
+    let text = ''
+    answer.on('data', chunk => { text += chunk })
+    answer.on('end', () => resolve({actions: JSON.parse(text).length}))
+  }).on('error', reject)
+})
+"""
+
+
+class Host:
+    """A platform on the test's host, and its API as it is reached there."""
+
+    def __init__(self, internet: SmallInternet, data: Path, **settings: str) -> None:
+        self.internet = internet
+        given = {"BRISK_SANDBOX__NAMESERVERS": world.RESOLVER, **settings}
+        self.process = start(data, settings=given, prefix=internet.prefix)
+        self.api = Api(wait_ready(self.process), GUEST_AUTH)
+
+    def do(self, name: str, code: str, kind: str = "python:default", **args: Any) -> Any:
+        """Return the result of an action that is made for it."""
+
+        def call() -> Any:
+            self.api.put_action(name, code, kind=kind)
+            return self.api.invoke(name, args).body["response"]["result"]
+
+        return self.internet.on_host(call)
+
+    def reach(self, *hosts: str, port: int = world.WEB_PORT) -> dict[str, str]:
+        """Return what a function sees at each of *hosts*."""
+        bracketed = {host: f"[{host}]" if ":" in host else host for host in hosts}
+        urls = {host: f"http://{name}:{port}/" for host, name in bracketed.items()}
+        seen = self.do("reaches", REACHES, urls=list(urls.values()))
+        return {host: seen[url] for host, url in urls.items()}
+
+    def stop(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(20) == 0
+        assert self.process.stdout
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def internet() -> Iterator[SmallInternet]:
+    with small_internet() as internet:
+        yield internet
+
+
+@pytest.fixture(scope="module")
+def host(internet: SmallInternet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    before = state_of(internet)
+    host = Host(
+        internet, tmp_path_factory.mktemp("egress"),
+        BRISK_SANDBOX__ALLOWED_RANGES="192.168.88.0/24",
+    )  # fmt: skip
+    yield host
+    host.stop()
+    await_state(internet, before)
+
+
+def await_state(internet: SmallInternet, wanted: object) -> None:
+    """Return when the host is as it was: the kernel takes namespaces apart in its own time."""
+    deadline = time.monotonic() + 10
+    while (state := state_of(internet)) != wanted:
+        assert time.monotonic() < deadline, (state, wanted)
+        time.sleep(0.02)
+
+
+def test_the_internet_is_reached_by_address_and_by_name(host: Host) -> None:
+    assert host.reach(world.WEB, world.NAME) == {world.WEB: world.WEB, world.NAME: world.WEB}
+
+
+def test_the_internet_is_reached_by_ipv6_where_this_host_routes_it(host: Host) -> None:
+    assert host.reach(world.WEB6) == {world.WEB6: world.WEB6}
+
+
+def test_what_an_operator_has_listed_is_reached(host: Host) -> None:
+    assert host.reach(world.LISTED) == {world.LISTED: world.LISTED}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(world.PRIVATE, world.PRIVATE6, world.METADATA, "10.1.2.3", "::ffff:192.168.77.7"),
+        "64:ff9b::c0a8:4d07",
+    ],
+)
+def test_what_is_private_or_of_the_link_is_not(host: Host, address: str) -> None:
+    assert host.reach(address)[address].startswith("no: ")
+
+
+def test_this_host_is_not_reached_under_any_of_its_addresses(host: Host) -> None:
+    names = host.internet.on_host(lambda: _addresses_of_host())
+    assert len(names) >= 4
+    seen = host.reach(*names, "127.0.0.1", "::1", port=world.HOST_PORT)
+    assert [name for name, said in seen.items() if not said.startswith("no: ")] == []
+    control = host.internet.on_host(lambda: _get(f"http://127.0.0.1:{world.HOST_PORT}/"))
+    assert control == "127.0.0.1"
+
+
+def test_another_sandbox_is_not_reached(host: Host) -> None:
+    neighbour = host.do("listens", LISTENS)
+    assert neighbour["said"] == "neighbour"
+
+    seen = host.reach(neighbour["address"], port=9000)
+
+    assert seen[neighbour["address"]].startswith("no: ")
+
+
+def test_the_api_is_reached_by_a_plain_client(host: Host) -> None:
+    said = host.do("calls", CALLS_API, authorization=host.api.authorization)
+    assert said == {"host": "http://127.0.0.1:3233", "actions": said["actions"]}
+    assert said["actions"] >= 1
+
+
+def test_the_api_is_reached_from_node(host: Host) -> None:
+    said = host.do(
+        "calls_from_node", CALLS_API_FROM_NODE, "nodejs:20", authorization=host.api.authorization
+    )
+    assert said["actions"] >= 1
+
+
+def test_networks_are_kept_ready_and_counted(host: Host) -> None:
+    deadline = time.monotonic() + 10
+    series = "brisk_driver_ready_networks"
+    while (ready := host.internet.on_host(lambda: host.api.metric(series))) < 4:
+        assert time.monotonic() < deadline, ready
+        time.sleep(0.05)
+
+
+def test_what_a_killed_platform_left_is_removed_by_the_next(
+    internet: SmallInternet, tmp_path: Path
+) -> None:
+    before = state_of(internet)
+    killed = Host(internet, tmp_path / "data")
+    assert killed.reach(world.WEB) == {world.WEB: world.WEB}
+    killed.process.send_signal(signal.SIGKILL)
+    killed.process.wait()
+    assert killed.process.stdout
+    killed.process.stdout.close()
+    left = state_of(internet)
+    assert left != before
+
+    successor = Host(internet, tmp_path / "data", BRISK_POOL__STEM_CELLS="0")
+    await_state(internet, before)
+    successor.stop()
+
+
+def test_none_reaches_the_api_and_nothing_else(internet: SmallInternet, tmp_path: Path) -> None:
+    host = Host(internet, tmp_path / "data", BRISK_SANDBOX__NETWORK="none")
+    try:
+        assert host.reach(world.WEB)[world.WEB].startswith("no: ")
+        assert host.do("calls", CALLS_API, authorization=host.api.authorization)["actions"] >= 1
+    finally:
+        host.stop()
+
+
+def _addresses_of_host() -> list[str]:
+    said = subprocess.run(
+        ["ip", "-o", "addr"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    found = [line.split()[3].split("/")[0] for line in said if line.split()[2].startswith("inet")]
+    return [each for each in found if not each.startswith(("127.", "fe80", "::1"))]
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=3) as answer:
+        return str(answer.read().decode())
