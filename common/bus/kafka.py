@@ -27,7 +27,7 @@ from common.bus.kafka_inbox import Inbox, KafkaDelivery
 from common.bus.kafka_listener import Listener
 from common.bus.kafka_outbox import LARGE_BYTES, Outbox
 from common.bus.kafka_producer import Record
-from common.bus.kafka_reader import Received
+from common.bus.kafka_tail import Received
 from common.bus.marks import Marks
 from common.bus.port import BusUnavailable, Handler, Message
 from common.clock import Clock

@@ -32,7 +32,7 @@ _REFUSALS: Final = (
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Return what aiokafka's clients are made with."""
-    return _secured(settings) | {
+    return secured(settings) | {
         "bootstrap_servers": settings.bootstrap_servers,
         "retry_backoff_ms": 100,
     }
@@ -50,7 +50,8 @@ async def leader_of(client: Any, topic: str) -> int:
     return int(leader)
 
 
-def _secured(settings: KafkaSettings) -> dict[str, Any]:
+def secured(settings: KafkaSettings) -> dict[str, Any]:
+    """Return how one connection is protected, and who we say we are."""
     return {
         "security_protocol": settings.security,
         "ssl_context": (
@@ -92,7 +93,7 @@ async def diagnosis(settings: KafkaSettings) -> BusUnavailable:
         host, _, port = server.strip().rpartition(":")
         try:
             async with asyncio.timeout(settings.request_timeout_s):
-                found = await create_conn(host, int(port), **_secured(settings))
+                found = await create_conn(host, int(port), **secured(settings))
             found.close()
             said.append(
                 f"{server} answers and then hangs up: it may be starting, or wants another "

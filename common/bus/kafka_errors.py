@@ -14,12 +14,21 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from common.bus.kafka_wire import MalformedAnswer
 from common.bus.port import BusDenied, BusUnavailable, MessageTooLarge
 
 _FORBIDDEN: Final = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     TopicAuthorizationFailedError,
+)
+_FAULTS: Final = (
+    KafkaError,
+    IllegalOperation,
+    AssertionError,  # aiokafka's word for a partition that it has not heard of yet
+    MalformedAnswer,
+    TimeoutError,
+    OSError,
 )
 SIZE_ERRORS: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -29,8 +38,7 @@ def translated() -> Iterator[None]:
     """Raise `BusUnavailable` for whatever the client or the network raises inside."""
     try:
         yield
-    # AssertionError: aiokafka's word for a partition that it has not heard of yet.
-    except (KafkaError, IllegalOperation, AssertionError, TimeoutError, OSError) as error:
+    except _FAULTS as error:
         raise translation(error) from error
 
 

@@ -18,7 +18,8 @@ from typing import Final
 
 from common import metrics
 from common.bus.kafka_client import Broker
-from common.bus.kafka_reader import Reader, Received
+from common.bus.kafka_reader import Reader
+from common.bus.kafka_tail import Received
 from common.bus.marks import Marks
 from common.bus.offsets import Commit, MalformedNote, Offsets, Taken
 from common.bus.port import BusUnavailable, Message

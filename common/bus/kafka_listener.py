@@ -9,8 +9,7 @@ import asyncio
 
 from common import metrics
 from common.bus.kafka_client import Broker
-from common.bus.kafka_reader import Received
-from common.bus.kafka_tail import Tail
+from common.bus.kafka_tail import Received, Tail
 from common.bus.port import BusUnavailable, Handler
 from common.log import logger
 from common.message import encoding

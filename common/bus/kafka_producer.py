@@ -25,18 +25,18 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from common.bus.kafka_connection import connection, leader_of
+from common.bus import kafka_wire
+from common.bus.kafka_connection import connection
 from common.bus.kafka_errors import SIZE_ERRORS, translated
+from common.bus.kafka_link import Links
 from common.log import logger
 from common.settings import KafkaSettings
 
 # One usual message shrinks little, and both ends and the broker would pay for it.
 _WORTH_COMPRESSING_BYTES: Final = 4 << 10
 _COMPRESSION: Final = {"none": 0, "gzip": 1, "lz4": 3}
-_BY_ALL_REPLICAS: Final = -1
 _PAUSE_S: Final = 0.1
 _SEQUENCES: Final = 1 << 31
 _UNBOUNDED: Final = 1 << 30
@@ -71,6 +71,7 @@ class Producer:
         """Make a producer that is not connected yet; see `start`."""
         self._settings = settings
         self._client: Any = AIOKafkaClient(**connection(settings))
+        self._links = Links(settings, self._client)
         self._identity: _Identity | None = None
         self._identifying = asyncio.Lock()
 
@@ -82,6 +83,7 @@ class Producer:
         """Let go of the connections, whatever is under way on them."""
         with suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(self._settings.request_timeout_s):
+                await self._links.close()
                 await self._client.close()
 
     async def put(self, topic: str, records: Sequence[Record]) -> int:
@@ -111,16 +113,16 @@ class Producer:
                 log.info("producer_forgotten", topic=topic)
 
     async def _answered(
-        self, topic: str, request: ProduceRequest, *, is_sure: bool
+        self, topic: str, request: bytes, *, is_sure: bool
     ) -> tuple[type[KafkaError], int, bool]:
         """Return the broker's last word, an offset, and whether it is sure that it had no other."""
         while True:
             try:
-                answer = await self._client.send(await leader_of(self._client, topic), request)
-                [(_, [(_, code, offset, *_)])] = answer.topics
-                error = for_code(code)
+                answer = await self._links.ask(topic, kafka_wire.PRODUCE, request)
+                taken = kafka_wire.produced(answer)
+                error = for_code(taken.code)
                 if not error.retriable:
-                    return error, offset, is_sure
+                    return error, taken.offset, is_sure
                 why = error.__name__
             except KafkaError as failure:
                 if not failure.retriable:
@@ -155,9 +157,7 @@ class Producer:
         await asyncio.sleep(_PAUSE_S)
         await self._client._maybe_wait_metadata()
 
-    def _request(
-        self, topic: str, records: Sequence[Record], identity: _Identity
-    ) -> ProduceRequest:
+    def _request(self, topic: str, records: Sequence[Record], identity: _Identity) -> bytes:
         size_bytes = sum(len(record.value) for record in records)
         is_worth_it = size_bytes >= _WORTH_COMPRESSING_BYTES
         compression = self._settings.compression if is_worth_it else "none"
@@ -168,9 +168,5 @@ class Producer:
             )
         sequence = identity.sequences.get(topic, 0)
         batch._set_producer_state(identity.producer, identity.epoch, sequence)
-        return ProduceRequest(
-            transactional_id=None,
-            required_acks=_BY_ALL_REPLICAS,
-            timeout=round(self._settings.request_timeout_s * 1000),
-            topics=[(topic, [(0, bytes(batch._build()))])],
-        )
+        timeout_ms = round(self._settings.request_timeout_s * 1000)
+        return kafka_wire.produce(topic, bytes(batch._build()), timeout_ms=timeout_ms)

@@ -7,7 +7,6 @@ waiting until the broker has missed it. It signs off when it is told to, for who
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -17,6 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from common.bus.kafka_connection import begun, connection
 from common.bus.kafka_errors import translated
+from common.bus.kafka_tail import Received
 from common.bus.offsets import Commit
 from common.settings import KafkaSettings
 
@@ -25,16 +25,6 @@ _FETCH_WAIT_MS: Final = 500
 _DAY_MS: Final = 86_400_000
 # How soon a member hears that a topic is its own now.
 _HEARTBEAT_S: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What comes from the broker."""
-
-    offset: int
-    sent_ms: int
-    key: bytes | None
-    value: bytes
 
 
 class Member(Protocol):

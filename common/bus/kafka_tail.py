@@ -6,6 +6,7 @@ The next request for messages leaves in the turn in which the last ones have bee
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
@@ -16,13 +17,13 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
     for_code,
 )
-from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
+from common.bus import kafka_wire
 from common.bus.kafka_connection import begun, connection, leader_of
 from common.bus.kafka_errors import translated
-from common.bus.kafka_reader import Received
+from common.bus.kafka_link import Links
 from common.settings import KafkaSettings
 
 _FETCH_BYTES: Final = 2 << 20
@@ -32,11 +33,22 @@ _FIRST: Final = -2
 _END: Final = -1
 
 
-class Tail:
-    """One topic, read by one listener. Made by `opened`."""
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What comes from the broker."""
 
-    def __init__(self, client: Any, topic: str) -> None:
+    offset: int
+    sent_ms: int
+    key: bytes | None
+    value: bytes
+
+
+class Tail:
+    """One topic, read by one who goes on from where it has come to. `opened` makes one."""
+
+    def __init__(self, client: Any, links: Links, topic: str) -> None:
         self._client = client
+        self._links = links
         self._topic = topic
         self.end: int | None = None
         """The offset that the next message of the topic will get, as far as is known."""
@@ -49,15 +61,19 @@ class Tail:
 
         Raises `BusUnavailable`.
         """
-        wanted = [(self._topic, [(0, offset, _FETCH_BYTES)])]
-        request = FetchRequest(_FETCH_WAIT_MS, 1, _FETCH_BYTES, _COMMITTED_OR_NOT, wanted)
+        request = kafka_wire.fetch(
+            self._topic, offset, wait_ms=_FETCH_WAIT_MS, most_bytes=_FETCH_BYTES
+        )
         with translated():
+            found = kafka_wire.fetched(
+                await self._links.ask(self._topic, kafka_wire.FETCH, request)
+            )
             try:
-                end, *rest = await self._asked(request)
+                self._require_none(found.code)
             except OffsetOutOfRangeError:
                 return [], await self._offset(_FIRST)
-            self.end = end
-            return _unpacked(rest[-1], offset)
+            self.end = found.end
+            return _unpacked(found.batches, offset)
 
     async def ask_end(self) -> int:
         """Ask for the offset that the next message will get. Raises `BusUnavailable`."""
@@ -66,18 +82,17 @@ class Tail:
 
     async def _offset(self, which: int) -> int:
         wanted = [(self._topic, [(0, which)])]
-        _, offset, *_ = await self._asked(OffsetRequest(-1, _COMMITTED_OR_NOT, wanted))
+        request = OffsetRequest(-1, _COMMITTED_OR_NOT, wanted)
+        answer = await self._client.send(await leader_of(self._client, self._topic), request)
+        [(_, [(_, code, _, offset, *_)])] = answer.topics
+        self._require_none(code)
         return int(offset)
 
-    async def _asked(self, request: Any) -> Any:
-        """Return what is answered for the topic, behind a code that says that all is well."""
-        answer = await self._client.send(await leader_of(self._client, self._topic), request)
-        if not answer.topics:
-            raise for_code(answer.error_code)
-        [(_, [(_, code, *rest)])] = answer.topics
+    def _require_none(self, code: int) -> None:
+        """Raise the error that a broker's *code* stands for, unless it stands for none."""
         error = for_code(code)
         if error is NoError:
-            return rest
+            return
         if getattr(error, "invalid_metadata", False):
             self._client.force_metadata_update()
         raise error
@@ -87,12 +102,14 @@ class Tail:
 async def opened(settings: KafkaSettings, topic: str) -> AsyncIterator[Tail]:
     """Read *topic*, as the broker knows it, while inside. Raises `BusUnavailable`."""
     client = AIOKafkaClient(**connection(settings))
+    links = Links(settings, client)
     try:
         await begun(settings, client.bootstrap, timeout_s=settings.request_timeout_s)
-        yield Tail(client, topic)
+        yield Tail(client, links, topic)
     finally:
         with suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(settings.request_timeout_s):
+                await links.close()
                 await client.close()
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator
+from io import BytesIO
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka.errors import (
@@ -18,9 +19,10 @@ from aiokafka.errors import (
     RequestTimedOutError,
     UnknownProducerId,
 )
-from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.produce import ProduceRequest_v7, ProduceResponse_v7
 
 from common.bus import kafka_producer
+from common.bus.kafka_link import Links
 from common.bus.kafka_producer import Producer, Record
 from common.bus.port import BusDenied, BusUnavailable, MessageTooLarge
 from common.settings import KafkaSettings
@@ -37,16 +39,17 @@ class ScriptedClient:
         self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
 
     async def send(self, node: int, request: Any) -> Any:
-        if not isinstance(request, ProduceRequest):
-            self.numbers += 1
-            return SimpleNamespace(error_code=0, producer_id=self.numbers, producer_epoch=0)
-        [(_, [(_, data)])] = request._topics
+        self.numbers += 1
+        return SimpleNamespace(error_code=0, producer_id=self.numbers, producer_epoch=0)
+
+    async def ask(self, topic: str, call: tuple[int, int], body: bytes) -> bytes:
+        [(_, [(_, data)])] = ProduceRequest_v7.decode(BytesIO(body)).topics
         self.batches.append(data)
         await asyncio.sleep(0)
         outcome = self.script.pop(0) if self.script else NoError
         if isinstance(outcome, Exception):
             raise outcome
-        return SimpleNamespace(topics=[("t", [(0, outcome.errno, 7, -1, 0)])])
+        return bytes(ProduceResponse_v7([(topic, [(0, outcome.errno, 7, -1, 0)])], 0).encode())
 
     @property
     def stamps(self) -> list[tuple[int, int]]:
@@ -73,6 +76,7 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ScriptedClien
 async def producer(client: ScriptedClient) -> Producer:
     made = Producer(KafkaSettings())
     made._client = client
+    made._links = cast(Links, client)
     return made
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka.errors import NoError, NotLeaderForPartitionError, OffsetOutOfRangeError
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.protocol.fetch import FetchResponse_v11
 
+from common.bus.kafka_link import Links
 from common.bus.kafka_tail import Tail
 from common.bus.port import BusUnavailable
 
@@ -32,18 +33,23 @@ class ScriptedClient:
         self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
 
     async def send(self, node: int, request: Any) -> Any:
-        if isinstance(request, OffsetRequest):
-            return SimpleNamespace(topics=[("t", [(0, 0, -1, 40)])])
+        return SimpleNamespace(topics=[("t", [(0, 0, -1, 40)])])
+
+    async def ask(self, topic: str, call: tuple[int, int], body: bytes) -> bytes:
         part: tuple[Any, ...] = (0, self.error.errno, 9, 9, 0, [], -1, self.data)
-        return SimpleNamespace(error_code=0, topics=[("t", [part])])
+        return bytes(FetchResponse_v11(0, 0, 0, [(topic, [part])]).encode())
 
     def force_metadata_update(self) -> None:
         self.looked += 1
 
 
+def reads(client: ScriptedClient) -> Tail:
+    return Tail(client, cast(Links, client), "t")
+
+
 async def test_messages_come_from_where_one_has_come_to() -> None:
     data = batch(5, [b"five", b"six"]) + batch(7, [b"seven"])
-    tail = Tail(ScriptedClient(data), "t")
+    tail = reads(ScriptedClient(data))
 
     found, go_on = await tail.fetch(6)
 
@@ -52,18 +58,18 @@ async def test_messages_come_from_where_one_has_come_to() -> None:
 
 
 async def test_where_nothing_is_new_it_goes_on_where_it_was() -> None:
-    assert await Tail(ScriptedClient(), "t").fetch(6) == ([], 6)
+    assert await reads(ScriptedClient()).fetch(6) == ([], 6)
 
 
 async def test_what_is_gone_is_passed_over() -> None:
-    tail = Tail(ScriptedClient(error=OffsetOutOfRangeError), "t")
+    tail = reads(ScriptedClient(error=OffsetOutOfRangeError))
     assert await tail.fetch(6) == ([], 40)
 
 
 async def test_a_leader_that_has_changed_is_looked_for() -> None:
     client = ScriptedClient(error=NotLeaderForPartitionError)
     with pytest.raises(BusUnavailable):
-        await Tail(client, "t").fetch(6)
+        await reads(client).fetch(6)
     assert client.looked == 1
 
 
@@ -71,4 +77,4 @@ async def test_a_damaged_batch_is_not_read() -> None:
     data = bytearray(batch(5, [b"five"]))
     data[-2] ^= 1
     with pytest.raises(BusUnavailable, match="Corrupt"):
-        await Tail(ScriptedClient(bytes(data)), "t").fetch(5)
+        await reads(ScriptedClient(bytes(data))).fetch(5)
