@@ -22,7 +22,7 @@ from common.bus.kafka_reader import Reader
 from common.bus.kafka_tail import Received
 from common.bus.marks import Marks
 from common.bus.offsets import Commit, MalformedNote, Offsets, Taken
-from common.bus.port import BusUnavailable, Message
+from common.bus.port import BusDenied, BusUnavailable, Message
 from common.bus.waiters import Waiters
 from common.clock import Clock
 from common.ids import ActivationId
@@ -31,10 +31,9 @@ from common.message import encoding
 from common.message.topics import Topic
 from common.settings import KafkaSettings
 
-_FETCH_S: Final = 5.0
-# How old the lag may be that is shown while nothing is taken.
+# How old the lag may be that is shown while nothing is taken, and a fault that nobody asks about.
 _LOOK_S: Final = 1.0
-# A dozen of the largest payloads; with what aiokafka has fetched, a fifth more.
+# A dozen of the largest payloads; with what was fetched with them, a fifth more.
 _PREFETCH_BYTES: Final = 12 << 20
 _NOTHING: Final = Commit(0, "")
 
@@ -105,6 +104,7 @@ class Inbox:
         self._turn = 0
         self._is_given = False
         self._is_begun = False
+        self._has_turned = asyncio.Event()
         self._queued_bytes = 0
         self._reader: Reader | None = None
         self._last = _NOTHING
@@ -215,6 +215,7 @@ class Inbox:
         self._turn += 1
         self._is_given = True
         self._is_begun = False
+        self._has_turned.set()
 
     async def on_taken_away(self) -> None:
         """The topic goes elsewhere: let what is in work end, then say what did not."""
@@ -242,7 +243,10 @@ class Inbox:
         begun = -1
         while True:
             turn = self._turn
-            if self._is_given and begun != turn:
+            if not self._is_given:
+                await self._wait_for_turn(reader)
+                continue
+            if begun != turn:
                 await self._begin(reader, turn)
                 begun = turn
                 continue
@@ -250,10 +254,31 @@ class Inbox:
             if room <= 0 or self._queued_bytes >= _PREFETCH_BYTES:
                 await self._wait_for_room(reader)
                 continue
-            for received in await reader.fetch(room, _FETCH_S):
-                if turn != self._turn or not self._is_given:
+            for received in await self._fetched(reader, room):
+                if turn != self._turn:
                     break
                 await self._take(received)
+            # Whoever was woken goes first: the next request is for what comes after.
+            await asyncio.sleep(0)
+
+    async def _fetched(self, reader: Reader, most: int) -> list[Received]:
+        """Return what has come; nothing while no broker has the topic, which may pass."""
+        reader.check()
+        try:
+            return await reader.fetch(most)
+        except BusDenied:
+            raise
+        except BusUnavailable as error:
+            log.warning("topic_not_read", topic=self.topic, why=str(error))
+            await asyncio.sleep(self._settings.retry_pause_s)
+            return []
+
+    async def _wait_for_turn(self, reader: Reader) -> None:
+        self._has_turned.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await self._has_turned.wait()
+        reader.check()
 
     async def _begin(self, reader: Reader, turn: int) -> None:
         """Go on where the last consumer ended."""
@@ -272,15 +297,15 @@ class Inbox:
 
     async def _wait_for_room(self, reader: Reader) -> None:
         self._has_room.clear()
-        with reader.paused():
-            while not self._has_room.is_set():
-                try:
-                    async with asyncio.timeout(_LOOK_S):
-                        await self._has_room.wait()
-                except TimeoutError:
-                    # Nothing is fetched that would tell how much waits behind what is here.
-                    with contextlib.suppress(BusUnavailable):
-                        await reader.ask_end()
+        while not self._has_room.is_set():
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await self._has_room.wait()
+            except TimeoutError:
+                # Nothing is fetched that would tell how much waits behind what is here.
+                with contextlib.suppress(BusUnavailable):
+                    await reader.ask_end()
+                reader.check()
 
     async def _take(self, received: Received) -> None:
         offset = received.offset
