@@ -128,7 +128,9 @@ async def running(
         actions = ActionStore(stores.entities, stores.blobs, lifetimes=lifetimes)
 
         everything = _manifest()
-        driver = ProcessDriver(settings.sandbox, everything.valid_kinds(), folder.sandboxes)
+        driver = ProcessDriver(
+            settings.sandbox, everything.valid_kinds(), folder.sandboxes, everything.blackboxes
+        )
         stack.push_async_callback(driver.close)
         report = await driver.probe()
         network, warnings = _network(settings, report, await subjects.namespaces())

@@ -177,7 +177,9 @@ def _kinds(report: DriverReport) -> tuple[str, ...]:
 def _driver(settings: Settings, folder: DataFolder, registries: RegistryStore) -> SandboxDriver:
     manifest = Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}")
     if settings.invoker.driver == "process":
-        return ProcessDriver(settings.sandbox, manifest.valid_kinds(), folder.sandboxes)
+        return ProcessDriver(
+            settings.sandbox, manifest.valid_kinds(), folder.sandboxes, manifest.blackboxes
+        )
     images = {
         runtime.kind: runtime.image for family in manifest.families.values() for runtime in family
     }

@@ -24,12 +24,14 @@ MARKER: Final = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n"
 LIMIT_BYTES: Final = 8 << 20
 TIMEOUT_S: Final = 20.0
 
-Language: TypeAlias = Literal["python", "nodejs"]
+Language: TypeAlias = Literal["python", "nodejs", "actionloop", "skeleton"]
 Face: TypeAlias = Literal["frames", "http"]
 
 COMMANDS: Final[dict[Language, list[str]]] = {
     "python": [sys.executable, "-I", str(ROOT / "runtimes/python/proxy.py")],
     "nodejs": ["node", str(ROOT / "runtimes/nodejs/proxy.js")],
+    "actionloop": [sys.executable, "-I", str(ROOT / "runtimes/native/proxy.py")],
+    "skeleton": [sys.executable, "-I", str(ROOT / "runtimes/native/proxy.py"), "--skeleton"],
 }
 
 

@@ -96,7 +96,8 @@ ROWS: dict[str, Callable[[Api], None]] = {
     "sequences": no_sequences,
     "compositions (`conductor`)": no_compositions,
     "web actions, API gateway": no_web,
-    "container images (`--docker`) where sandboxes are processes": no_images,
+    "container images (`--docker`) where sandboxes are processes, "
+    "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
     "feeds, alarms, user events": no_events,
     "several actions' activations in one sandbox (`concurrency` above 1)": one_at_a_time,

@@ -15,7 +15,7 @@ import os
 import platform
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -42,6 +42,7 @@ from invoker.driver.process import (
     relay,
     report,
     seccomp,
+    startup,
     wires,
 )
 from invoker.driver.process.cgroup import Allowance
@@ -65,15 +66,9 @@ API_HOST: Final = "__OW_API_HOST"
 """The variable that tells functions where the API is."""
 _THREADS: Final = 4
 _TMP_INODES: Final = 16_384
-_NODE: Final = "nodejs"
 _OWN_USER: Final = 0
 """The platform's user, as its zygotes see it."""
-_OWN_PYTHON: Final = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 _RUNTIMES: Final = Path(next(iter(runtimes.__path__))).resolve()
-_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-# Beyond its memory limit, what a runtime has mapped before any code of a user: libraries' data,
-# arenas, and the heap that V8 reserves. Only used where there are no cgroups.
-_SLACK_MB: Final = {"python": 64, _NODE: 768}
 
 
 class ProcessDriver:
@@ -81,11 +76,20 @@ class ProcessDriver:
 
     kinds: those of the manifest; which of them run here is in the report.
     state_dir: a folder of this installation, held by one platform at a time.
+    natives: images of actions for which there is a kind here that does the same: OpenWhisk's
+        `dockerskeleton`. Whatever their tag, their programs are run without a container.
     """
 
-    def __init__(self, settings: SandboxSettings, kinds: Sequence[str], state_dir: Path) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        kinds: Sequence[str],
+        state_dir: Path,
+        natives: Collection[str] = (),
+    ) -> None:
         self._settings = settings
         self._kinds = tuple(kinds)
+        self._natives = frozenset(map(startup.repository, natives))
         self._state_dir = state_dir
         self._host: host.Host | None = None
         self._networks: Networks | None = None
@@ -150,15 +154,17 @@ class ProcessDriver:
             raise CannotStart from error
 
     async def prepare(self, image: OwnImage) -> None:
-        """Raise `NoImages`: processes have none."""
-        raise NoImages(image.reference, NO_IMAGES_WHY)
+        """Raise `NoImages`: processes have none, but what stands for a kind is that kind."""
+        if not self._is_native(image):
+            raise NoImages(image.reference, NO_IMAGES_WHY)
 
     async def create(self, spec: SandboxSpec) -> ProcessSandbox:
         """Return a blank sandbox. Raises `CannotStart`."""
         if spec.image is not None:
             await self.prepare(spec.image)
         try:
-            interpreter = self._interpreter(spec.kind)
+            kind = spec.kind if spec.image is None else interpreters.SKELETON
+            interpreter = self._interpreter(kind)
             self._demand_isolation()
             zygote = await self._zygote_for(interpreter)
             lease = Lease(spec.container_id, self._slots, self._threads)
@@ -233,9 +239,6 @@ class ProcessDriver:
         self, interpreter: Interpreter, spec: SandboxSpec, uid: int | None
     ) -> dict[str, Any]:
         facts = self._examined
-        language = "python" if interpreter.is_python else _NODE
-        path = f"{os.path.dirname(interpreter.executable)}:{_PATH}"
-        home = {"PATH": path, "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
         api = self._api(spec)
         reached = {} if api is None else {API_HOST: relay.ADDRESS_INSIDE}
         return {
@@ -244,11 +247,11 @@ class ProcessDriver:
             "api_port": relay.PORT if api is not None else 0,
             "cgroup": facts.cgroups.version if facts.cgroups is not None else "none",
             "pids": self._settings.pids,
-            "data_mb": 0 if facts.cgroups is not None else spec.memory_mb + _SLACK_MB[language],
+            "data_mb": 0 if facts.cgroups is not None else startup.data_mb(interpreter, spec),
             "tmp_mb": self._settings.tmp_mb,
             "tmp_inodes": _TMP_INODES,
-            "env": {**home, **spec.env, **reached},
-            "command": None if interpreter.is_python else self._node(interpreter, spec),
+            "env": startup.environment(interpreter, spec) | reached,
+            "command": startup.command(interpreter, spec, self._runtimes_inside),
         }
 
     def _api(self, spec: SandboxSpec) -> Target | None:
@@ -258,17 +261,11 @@ class ProcessDriver:
             return None
         return Target.of(url)
 
-    def _node(self, interpreter: Interpreter, spec: SandboxSpec) -> list[str]:
-        proxy = f"{self._runtimes_inside}/nodejs/proxy.js"
-        # V8 sizes its heap by the host's memory; it has to collect before the limit is reached.
-        heap = f"--max-old-space-size={spec.memory_mb * 3 // 4}"
-        return [interpreter.executable, heap, proxy, "--channel", "3"]
-
     # Zygotes.
 
     async def _zygote_for(self, interpreter: Interpreter) -> Zygote:
         """Return the zygote that *interpreter* needs; a dead one is replaced."""
-        flavour = interpreter.kind if interpreter.is_python else _NODE
+        flavour = interpreter.kind if interpreter.language == "python" else interpreter.language
         async with self._starting[flavour]:
             if self._is_closed:
                 raise ZygoteFailed("the driver is closed")
@@ -278,7 +275,7 @@ class ProcessDriver:
             if zygote is not None:
                 _log.warning("zygote_died", flavour=flavour, pid=zygote.pid)
                 await self._bury(flavour)
-            launcher = interpreter.executable if interpreter.is_python else _OWN_PYTHON
+            launcher = interpreter.executable if interpreter.is_forked else interpreters.OWN_PYTHON
             zygote = await Zygote.start(launcher, self._configuration(interpreter))
             if self._is_closed:  # meanwhile
                 await zygote.stop()
@@ -294,12 +291,12 @@ class ProcessDriver:
 
     def _configuration(self, interpreter: Interpreter) -> dict[str, Any]:
         facts = self._examined
-        python = f"{self._runtimes_inside}/python/proxy.py"
+        proxy = f"{self._runtimes_inside}/{interpreter.language}/proxy.py"
         return {
             "isolated": self._is_isolated,
             "rootless": not facts.is_root,
             "filter": base64.b64encode(_filter()).decode(),
-            "proxy": python if interpreter.is_python else None,
+            "proxy": proxy if interpreter.is_forked else None,
             "view": self._view(interpreter),
         }
 
@@ -309,8 +306,8 @@ class ProcessDriver:
         view = self._state_dir / "view"
         view.mkdir(parents=True, exist_ok=True)
         prefixes = {interpreter.prefix}
-        if not interpreter.is_python:
-            nodes = (each for each in self._interpreters.values() if not each.is_python)
+        if not interpreter.is_forked:
+            nodes = (each for each in self._interpreters.values() if not each.is_forked)
             prefixes = {os.path.realpath(sys.base_prefix), *(each.prefix for each in nodes)}
         resolver = survey.resolver(self._settings)
         return hostview.plan(view, prefixes, _RUNTIMES, resolver, own_proc=self._examined.is_root)
@@ -349,6 +346,10 @@ class ProcessDriver:
             return self._interpreters[kind]
         except KeyError:
             raise ZygoteFailed(f"no interpreter for {kind} was found on this host") from None
+
+    def _is_native(self, image: OwnImage) -> bool:
+        is_known = startup.repository(image.reference) in self._natives
+        return is_known and interpreters.SKELETON in self._interpreters
 
     def _demand_isolation(self) -> None:
         if not self._is_isolated and not self._settings.allow_unisolated:

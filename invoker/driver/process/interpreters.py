@@ -3,7 +3,8 @@
 A kind names its version (`python:3.11`, `nodejs:20`). Candidates come from the platform's own
 interpreter, the search path and the usual places of version managers; a version is believed only
 when the program itself says it, because names lie and shims are not programs. All are asked at the
-same time, and none for longer than a deadline.
+same time, and none for longer than a deadline. A program of a user (`native`) needs none: what
+starts it is written in Python, and run by the platform's own.
 """
 
 import asyncio
@@ -19,6 +20,14 @@ from typing import Final
 
 ASK_S: Final = 3.0
 """How long an interpreter may take to say its version; 15 ms (Python) to 60 ms (Node) is usual."""
+
+ACTIONLOOP: Final = "native:actionloop"
+SKELETON: Final = "native:skeleton"
+NATIVE: Final = (ACTIONLOOP, SKELETON)
+"""Programs that need no interpreter of ours: one that stays, one for each activation."""
+OWN_PYTHON: Final = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+"""The program that runs the platform, no link of a virtual environment."""
+_OWN_PREFIX: Final = os.path.realpath(sys.base_prefix)
 
 _FOLDERS: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 _VERSION_FOLDERS: Final = {
@@ -42,9 +51,14 @@ class Interpreter:
     """The folder that holds everything it needs beyond /usr."""
 
     @property
-    def is_python(self) -> bool:
-        """Whether it can be a zygote, that is: fork with everything imported."""
-        return self.kind.startswith("python:")
+    def language(self) -> str:
+        """The family of the kind, and the folder of its runtime."""
+        return self.kind.partition(":")[0]
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether its sandboxes are forks of a zygote that has imported its runtime."""
+        return self.language != "nodejs"
 
 
 async def find(kinds: Sequence[str]) -> dict[str, Interpreter]:
@@ -54,6 +68,8 @@ async def find(kinds: Sequence[str]) -> dict[str, Interpreter]:
 
 
 async def _find_one(kind: str) -> Interpreter | None:
+    if kind in NATIVE:
+        return Interpreter(kind, OWN_PYTHON, _OWN_PREFIX)
     match = _KIND.match(kind)
     if match is None:
         return None

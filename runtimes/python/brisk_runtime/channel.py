@@ -19,7 +19,8 @@ import time
 
 from brisk_runtime.habitat import Habitat
 from brisk_runtime.processes import Processes
-from brisk_runtime.runner import Reply, Runner
+from brisk_runtime.replies import AnyRunner, Reply
+from brisk_runtime.runner import Runner
 from brisk_runtime.streams import Streams, write_all
 
 OTHERS_ALIVE = 1
@@ -58,10 +59,10 @@ class Channel:
         """Answer the call."""
         self._send(_ANSWER.pack(len(reply.body) + 4, b"A", reply.status, flags) + reply.body)
 
-    def hello(self) -> None:
-        """Say that the runtime is up, and that it can be sent descriptors."""
+    def hello(self, runtime: str, *, takes_descriptors: bool) -> None:
+        """Say that the runtime is up, and whether it can be sent descriptors."""
         version = platform.python_version()
-        told = {"runtime": "python", "version": version, "takes_descriptors": True}
+        told = {"runtime": runtime, "version": version, "takes_descriptors": takes_descriptors}
         payload = json.dumps(told).encode()
         self._send(_DOWN.pack(len(payload) + 1, b"H") + payload)
 
@@ -111,16 +112,26 @@ class Channel:
 
 
 def serve(fd: int) -> None:
-    """Serve calls on *fd* until the other side closes it; then end the process."""
+    """Serve calls of Python code on *fd* until the other side closes it; then end the process."""
     channel = Channel(fd)
     streams = Streams(channel.log)
     habitat = Habitat()
-    processes = Processes()
     runner = Runner(streams, habitat)
-    channel.hello()
+    channel.hello("python", takes_descriptors=True)
     _rehearse(habitat)
     streams.install()
-    processes.others_alive()
+    serve_calls(channel, runner, habitat, Processes())
+
+
+def serve_calls(
+    channel: Channel, runner: AnyRunner, habitat: Habitat, processes: Processes | None
+) -> None:
+    """Have *runner* answer one call after the other. Never returns.
+
+    processes: looked at after each call; None where one that stays is part of the runtime.
+    """
+    if processes is not None:
+        processes.others_alive()
     while True:
         try:
             kind, payload, fds = channel.receive()
@@ -129,7 +140,7 @@ def serve(fd: int) -> None:
         if len(fds) == _FRESH_DESCRIPTORS:
             habitat.adopt_descriptors(fds)
         reply = runner.init(payload) if kind == b"I" else runner.run(payload)
-        flags = OTHERS_ALIVE if processes.others_alive() else 0
+        flags = OTHERS_ALIVE if processes is not None and processes.others_alive() else 0
         channel.answer(reply, flags | (MEMORY_EXHAUSTED if reply.memory_exhausted else 0))
 
 

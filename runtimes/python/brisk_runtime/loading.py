@@ -82,8 +82,8 @@ def load(order: Order) -> Callable[[Any], Any]:
     Where it fails, nothing of the code stays: no folder, no module, no entry of the path.
     """
     export(order.env)
-    data = _decoded(order.code) if order.binary else order.code.encode("utf-8", "surrogatepass")
-    folder = _new_folder()
+    data = decoded(order.code) if order.binary else order.code.encode("utf-8", "surrogatepass")
+    folder = new_folder()
     path, modules, origin = list(sys.path), set(sys.modules), os.getcwd()
     try:
         source_path = _place(data, folder, is_archive=order.binary and archive.is_archive(data))
@@ -101,14 +101,15 @@ def load(order: Order) -> Callable[[Any], Any]:
         raise
 
 
-def _new_folder() -> str:
+def new_folder() -> str:
     """Return a new folder. `tempfile` would do, at 0.5 ms: it tries out where it may write."""
     folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"action-{os.urandom(8).hex()}")
     os.mkdir(folder, 0o700)
     return folder
 
 
-def _decoded(code: str) -> bytes:
+def decoded(code: str) -> bytes:
+    """Return what *code* is the base64 of. Raises `Undecodable`."""
     text = code.strip().encode("utf-8", "replace")
     try:
         return base64.b64decode(text.replace(b"\n", b"").replace(b"\r", b""), validate=True)

@@ -12,36 +12,29 @@ import json
 import os
 import sys
 import traceback
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 from brisk_runtime import loading
 from brisk_runtime.habitat import Habitat
+from brisk_runtime.replies import (
+    EXITED,
+    INITIALISED,
+    NO_CODE,
+    NO_OBJECT,
+    NOT_READY,
+    ONCE,
+    Reply,
+    error_body,
+    read_request,
+    refusal,
+    text_of,
+)
 from brisk_runtime.streams import Streams
 
-_decode = json.JSONDecoder().decode
 _compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_ascii = json.JSONEncoder(separators=(",", ":")).encode
 
-
-class Reply(NamedTuple):
-    """An answer in the terms of HTTP."""
-
-    status: int
-    body: bytes
-    has_run_code: bool = True
-    """Whether code of the user had the chance to print."""
-    memory_exhausted: bool = False
-
-
-_INITIALISED = Reply(200, b'{"ok":true}\n')
-_NO_CODE = "Missing main/no code to execute."
-_ONCE = "Cannot initialize the action more than once."
-_NOT_READY = "no action defined yet"
-_EXITED = "command exited"
-_NO_OBJECT = "The action did not return a dictionary or array."
 _NO_JSON = "The action returned a value that is not JSON"
 _MEMORY = "The action exhausted its memory and was aborted."
-
 
 # Code that works, and then refuses to be loaded: whatever loading it did is undone.
 _REHEARSED_INIT = b'{"value":{"code":"def main(args): return args\\nmain({})\\nraise SystemExit"}}'
@@ -63,19 +56,19 @@ class Runner:
     def init(self, body: bytes) -> Reply:
         """Load the code that the body of /init carries."""
         if self._function is not None:
-            self._streams.say(_ONCE)
-            return _refusal(403, _ONCE)
+            self._streams.say(ONCE)
+            return refusal(403, ONCE)
         try:
-            request = _read(body)
+            request = read_request(body)
             order = loading.read_order(request.get("value") or {})
         except ValueError as error:
-            return _refusal(400, f"Error unmarshaling request: {error}")
+            return refusal(400, f"Error unmarshaling request: {error}")
         if order is None:
-            return _refusal(403, _NO_CODE)
+            return refusal(403, NO_CODE)
         try:
             self._function = loading.load(order)
         except loading.Undecodable as error:
-            return _refusal(400, str(error))
+            return refusal(400, str(error))
         except loading.Rejected as error:
             return self._failed(502, error.text, error.log)
         except MemoryError:
@@ -84,17 +77,17 @@ class Runner:
             return self._failed(502, f"The code can't be stored: {error.strerror}", str(error))
         self._streams.settle()
         self._habitat.remember()
-        return _INITIALISED
+        return INITIALISED
 
     def run(self, body: bytes) -> Reply:
         """Call the code with the value that the body of /run carries."""
         function = self._function
         if function is None:
-            return _refusal(500, _NOT_READY)
+            return refusal(500, NOT_READY)
         try:
-            request = _read(body)
+            request = read_request(body)
         except ValueError as error:
-            return _refusal(400, f"Error unmarshaling request: {error}")
+            return refusal(400, f"Error unmarshaling request: {error}")
         value = request.pop("value", None)
         loading.export({f"__OW_{key.upper()}": text for key, text in request.items()})
         try:
@@ -126,14 +119,14 @@ class Runner:
         except Exception as error:
             self._streams.settle()
             _print_exception(error, self._streams)
-            return Reply(200, _error(_text_of(error)))
+            return Reply(200, error_body(text_of(error)))
         except BaseException as error:  # sys.exit and its like
             if os.getpid() != self._pid:
                 raise
             self._streams.settle()
             _print_exception(error, self._streams)
             self._function = None
-            return Reply(400, _error(_EXITED))
+            return Reply(400, error_body(EXITED))
 
     def _await(self, awaitable: Any) -> Any:
         """Return what *awaitable* yields, in one loop that lives as long as the code is warm."""
@@ -147,7 +140,7 @@ class Runner:
         self._habitat.restore()
         if log:
             self._streams.say(log.rstrip("\n"))
-        return Reply(status, _error(text))
+        return Reply(status, error_body(text))
 
 
 def _printed(value: Any) -> Any:
@@ -159,38 +152,14 @@ async def _whole(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _read(body: bytes) -> dict[str, Any]:
-    if not body:
-        raise ValueError("unexpected end of JSON input")
-    request = _decode(body.decode("utf-8"))
-    if not isinstance(request, dict):
-        raise ValueError("the body is not an object")
-    return request
-
-
 def _answer(result: Any) -> Reply:
     try:
         body = _compact(result).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        return Reply(502, _error(f"{_NO_JSON}: {_text_of(error)}"))
+        return Reply(502, error_body(f"{_NO_JSON}: {text_of(error)}"))
     if isinstance(result, (dict, list, tuple)) or result is None:
         return Reply(200, body)
-    return Reply(502, _error(_NO_OBJECT))
-
-
-def _refusal(status: int, text: str) -> Reply:
-    return Reply(status, _error(text), has_run_code=False)
-
-
-def _error(text: str) -> bytes:
-    return _ascii({"error": text.encode("utf-8", "replace").decode()}).encode()
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return type(error).__name__
+    return Reply(502, error_body(NO_OBJECT))
 
 
 def _print_exception(error: BaseException, streams: Streams) -> None:

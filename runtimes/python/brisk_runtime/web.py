@@ -12,7 +12,8 @@ import selectors
 import socket
 
 from brisk_runtime.habitat import Habitat
-from brisk_runtime.runner import Reply, Runner
+from brisk_runtime.replies import AnyRunner, Reply
+from brisk_runtime.runner import Runner
 from brisk_runtime.streams import Streams, write_all
 
 MARKER = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n"
@@ -93,12 +94,12 @@ def _header(line: str) -> tuple[str, str]:
 class Server:
     """Accepts, reads whole requests, and has them served one after the other."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, streams: Streams, runner: AnyRunner) -> None:
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
-        self._streams = Streams(write_all)
-        self._runner = Runner(self._streams, Habitat())
+        self._streams = streams
+        self._runner = runner
 
     def serve_for_ever(self) -> None:
         """Serve until the process ends."""
@@ -181,7 +182,13 @@ def _rendered(reply: Reply, keep_alive: bool) -> bytes:
 
 
 def serve(host: str, port: int) -> None:
-    """Serve on *host*:*port*; port 0 takes a free one. Never returns."""
+    """Serve Python code on *host*:*port*; port 0 takes a free one. Never returns."""
+    streams = Streams(write_all)
+    serve_calls(host, port, streams, Runner(streams, Habitat()))
+
+
+def serve_calls(host: str, port: int, streams: Streams, runner: AnyRunner) -> None:
+    """Have *runner* answer what comes to *host*:*port*. Never returns."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    Server(listener).serve_for_ever()
+    Server(listener, streams, runner).serve_for_ever()

@@ -1,15 +1,15 @@
-"""The Python runtime is read by interpreters that are older than the platform's own."""
+"""The runtimes in Python are read by interpreters that are older than the platform's own."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
-PYTHON = Path(__file__).parents[3] / "runtimes/python"
+RUNTIMES = Path(__file__).parents[3] / "runtimes"
 OLDEST = (3, 9)
 
 
-@pytest.mark.parametrize("path", sorted(PYTHON.rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(RUNTIMES.rglob("*.py")), ids=lambda path: path.name)
 def test_the_oldest_interpreter_can_read_it(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=OLDEST)
     annotated = any(isinstance(node, ast.arg) and node.annotation for node in ast.walk(tree))
@@ -20,7 +20,7 @@ def test_the_oldest_interpreter_can_read_it(path: Path) -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Match)]
 
 
-@pytest.mark.parametrize("path", sorted(PYTHON.rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(RUNTIMES.rglob("*.py")), ids=lambda path: path.name)
 def test_it_imports_nothing_of_the_platform(path: Path) -> None:
     imported = {
         name.split(".")[0]
