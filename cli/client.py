@@ -142,6 +142,14 @@ class Client:
         """Return what a namespace used; Brisk's own route, not OpenWhisk's."""
         return self._object(f"/api/brisk/v1/namespaces/{_escape(namespace)}/usage", query)
 
+    def charges(self, namespace: str, query: Mapping[str, str]) -> dict[str, Json]:
+        """Return what a namespace used as charges of FOCUS: names of columns, and rows."""
+        return self._object(f"/api/brisk/v1/namespaces/{_escape(namespace)}/usage/focus", query)
+
+    def verify_usage(self, namespace: str) -> dict[str, Json]:
+        """Return what a namespace is billed for beside what its records come to."""
+        return self._object(f"/api/brisk/v1/namespaces/{_escape(namespace)}/usage/verify", {})
+
     def registries(self) -> list[dict[str, Json]]:
         """Return the registries that the namespace has credentials for; Brisk's own route."""
         return self._list(_REGISTRIES, {})

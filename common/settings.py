@@ -24,6 +24,7 @@ from common.errors import BriskError
 from common.settings_services import CouchdbSettings as CouchdbSettings
 from common.settings_services import Group
 from common.settings_services import KafkaSettings as KafkaSettings
+from common.settings_services import PriceSettings as PriceSettings
 from common.settings_services import RetentionSettings as RetentionSettings
 from common.settings_services import StoreSettings as StoreSettings
 
@@ -232,6 +233,7 @@ class Settings(BaseSettings):
     docker: DockerSettings = DockerSettings()
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
+    price: PriceSettings = PriceSettings()
     kafka: KafkaSettings = KafkaSettings()
     couchdb: CouchdbSettings = CouchdbSettings()
     controller: ControllerSettings = ControllerSettings()

@@ -1,12 +1,13 @@
-"""The settings of what a platform stands on: its stores, and the bus and store of a cluster.
+"""The settings of what a platform stands on, and of what it costs.
 
 Part of the one tree in `common.settings`, which reads them.
 """
 
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class Group(BaseModel):
@@ -43,6 +44,38 @@ class RetentionSettings(Group):
     of a call that are too large for a message lie there, too."""
     check_s: float = Field(default=3600.0, gt=0)
     """How often it is looked what is to be closed or thrown away."""
+
+
+class PriceEntry(Group):
+    """What usage costs from a day on, in millionths of the currency."""
+
+    from_day: date
+    """The first day (UTC)."""
+    million_activations_micros: int = Field(default=0, ge=0)
+    """A million activations."""
+    million_gb_s_micros: int = Field(default=0, ge=0)
+    """A million GB-seconds of reserved memory."""
+
+
+class PriceSettings(Group):
+    """What usage costs. Without a book, nothing has a price and none is shown."""
+
+    currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
+    """A code of ISO 4217, such as `EUR`."""
+    provider: str = "Brisk"
+    """Who sells this and writes the bill, for `brisk usage export`."""
+    book: tuple[PriceEntry, ...] = ()
+    """A table `[[price.book]]` in the file for each change of price: `from_day`, and in millionths
+    of the currency `million_activations_micros` and `million_gb_s_micros`."""
+
+    @model_validator(mode="after")
+    def _is_a_book(self) -> Self:
+        days = [entry.from_day for entry in self.book]
+        if len(set(days)) < len(days):
+            raise ValueError("two prices begin on one day")
+        if self.book and not self.currency:
+            raise ValueError("prices need a currency")
+        return self
 
 
 class KafkaSettings(Group):

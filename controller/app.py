@@ -47,7 +47,7 @@ def table(services: Services) -> tuple[Route, ...]:
         *Unfilled("rules", "rule", services.actions).routes(),
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),
-        *Usage(services.activations, services.clock).routes(),
+        *Usage(services.activations, services.clock, services.settings.price).routes(),
         *Info(services).routes(),
     )
     return (*routes, *OpenApi(routes).routes())

@@ -107,7 +107,7 @@ def _values(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(field.annotation))
     kinds = get_args(field.annotation) or (field.annotation,)
-    names = [_KINDS.get(kind, kind.__name__) for kind in kinds if kind is not type(None)]
+    names = [_KINDS.get(kind, kind.__name__) for kind in kinds if kind not in _NO_KINDS]
     bounds = [
         f"{sign} {getattr(rule, bound)}"
         for rule in field.metadata
@@ -117,6 +117,7 @@ def _values(field: FieldInfo) -> str:
     return ", ".join([" or ".join(names), *bounds])
 
 
+_NO_KINDS: Final = (type(None), ...)
 _KINDS: Final = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"} | {
     Path: "path"
 }

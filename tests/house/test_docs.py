@@ -52,7 +52,12 @@ def test_a_page_without_marks_for_the_table_is_refused() -> None:
 
 def test_every_command_and_route_has_its_place_in_the_reference() -> None:
     page = generate.pages()["reference/cli.md"]
-    for typed in ("serve", "action invoke NAME", "activation list [NAME]", "usage [NAMESPACE]"):
+    for typed in (
+        "serve",
+        "action invoke NAME",
+        "activation list [NAME]",
+        "usage [export|verify] [NAMESPACE]",
+    ):
         assert f"### `brisk {typed}`" in page
     assert "| `--json` | print JSON, for programs (not as `wsk`) |" in page
     assert (

@@ -167,3 +167,23 @@ def test_a_file_that_cannot_be_read_is_named(
     assert str(error.value) == (
         f"{tmp_path}/absent, which BRISK_SETTINGS names, cannot be read: No such file or directory."
     )
+
+
+def test_prices_stand_in_the_file_and_what_is_wrong_with_them_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "brisk.toml"
+    monkeypatch.setenv("BRISK_SETTINGS", str(file))
+    entry = "[[price.book]]\nfrom_day = 2026-01-01\nmillion_gb_s_micros = 16666700\n"
+    file.write_text(f'[price]\ncurrency = "EUR"\n{entry}')
+    [price] = Settings.of_environment().price.book
+    assert (str(price.from_day), price.million_gb_s_micros) == ("2026-01-01", 16_666_700)
+    for text, why in (
+        (entry, "prices need a currency"),
+        (f'[price]\ncurrency = "EUR"\n{entry}{entry}', "two prices begin on one day"),
+        (f'[price]\ncurrency = "EUR"\n{entry}odd = 1\n', r"price\.book\.0\.odd is set"),
+        (f'[price]\ncurrency = "euro"\n{entry}', r"price\.currency = euro cannot be"),
+    ):
+        file.write_text(text)
+        with pytest.raises(UnusableSettings, match=why):
+            Settings.of_environment()

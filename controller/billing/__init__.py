@@ -1,0 +1,1 @@
+"""What usage costs, in an operator's own numbers."""
