@@ -6,6 +6,7 @@ The extension says the language, the server says which version that is: `.py` is
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,8 @@ class Recipe:
     docker: str | None = None
     is_native: bool = False
     is_sequence: bool = False
+    builds: Callable[[str], None] | None = None
+    """Is told what takes long, when folders are built; None where they are no artifacts."""
 
 
 def exec_of(recipe: Recipe) -> dict[str, Json] | None:
@@ -53,7 +56,9 @@ def exec_of(recipe: Recipe) -> dict[str, Json] | None:
     if recipe.is_sequence:
         return _sequence(recipe.artifact)
     made: dict[str, Json] = {}
-    if recipe.artifact is not None:
+    if recipe.artifact is not None and recipe.builds and Path(recipe.artifact).is_dir():
+        made = _built(Path(recipe.artifact), recipe.kind, recipe.builds)
+    elif recipe.artifact is not None:
         made = {"kind": _kind(recipe)} | _code(recipe.artifact)
     if recipe.docker:
         made |= {"kind": "blackbox", "image": recipe.docker}
@@ -86,6 +91,13 @@ def code_of(execution: dict[str, Json]) -> bytes:
         return b64decode(code, validate=True)
     except NotBase64 as error:
         raise Failure(f"The code of the action is not base64: {error}", MISUSE) from error
+
+
+def _built(folder: Path, kind: str | None, tell: Callable[[str], None]) -> dict[str, Json]:
+    from cli.develop.bundle import bundle  # Archives are not for commands that look.
+
+    made = bundle(folder, kind, tell)
+    return {"kind": made.kind, "code": b64encode(made.content).decode()}
 
 
 def _sequence(artifact: str | None) -> dict[str, Json]:

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "activation": Entry("cli.commands.activation", "activation", "records, logs and results"),
     "admin": Entry("cli.commands.admin", "admin", "identities, limits, backups and checks", True),
     "completion": Entry("cli.commands.completion", "completion", "for bash, zsh and fish"),
+    "dev": Entry("cli.commands.dev", "dev", "store a function at each save, show its logs", True),
     "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
     "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),

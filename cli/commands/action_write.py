@@ -5,6 +5,7 @@ sends the parameters and nothing else.
 """
 
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -158,6 +159,7 @@ def _document(session: Session, client: "Client", draft: Draft) -> dict[str, Jso
         docker=flags.docker,
         is_native=flags.native,
         is_sequence=flags.sequence,
+        builds=_tell if session.is_brisk else None,
     )
     parameters = session.typed.bindings("parameter")
     given = session.typed.bindings("annotation")
@@ -174,6 +176,10 @@ def _document(session: Session, client: "Client", draft: Draft) -> dict[str, Jso
     }
     head = {"namespace": draft.name.namespace, "name": draft.name.in_namespace}
     return head | {key: value for key, value in parts.items() if value is not None}
+
+
+def _tell(text: str) -> None:
+    print(f"{text} …", file=sys.stderr, flush=True)
 
 
 def _other_exec(client: "Client", draft: Draft) -> dict[str, Json] | None:
