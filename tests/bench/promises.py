@@ -16,7 +16,7 @@ class Promise(Enum):
     COLD = ("cold blocking p50 ÷ bare fork of the same zygote p50", 6)
     BUS = ("bus round trip p50 ÷ bare aiokafka p50, 1 at once", 1.5)
     BUSY_BUS = ("bus round trip p50 ÷ bare aiokafka p50, 16 at once", 1.5)
-    CLUSTER = ("warm blocking p50 through Kafka ÷ (bare round trip + direct call) p50", 2.5)
+    CLUSTER = ("warm blocking p50 through Kafka ÷ (bare round trip + direct call) p50", 1.5)
     CLUSTER_MS = ("the same, milliseconds ÷ OpenWhisk's, whose answers do not pass Kafka", None)
     CONTAINERS = ("starts of containers a second: engine's own ÷ through the driver", 1.5)
 
