@@ -40,8 +40,8 @@ from common.metrics import Dependency
 from common.patience import Patience
 from common.service import serving
 from common.settings import Settings
-from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
+from common.store.catalog import Catalog
 from common.store.housekeeping import Housekeeper
 from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
@@ -54,6 +54,7 @@ from controller.balance.port import UP, require_all_up
 from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
+from controller.invoke.resolve import Resolver
 from invoker.actions import PatientActions
 from invoker.driver import reach
 from invoker.driver.port import Degradation, DriverReport, Network
@@ -125,7 +126,7 @@ async def running(
             lifetimes=replace(lifetimes, fresh_s=IDENTITY_S),
         )
         guest_key = await guest.ensure(folder, subjects, auth)
-        actions = ActionStore(stores.entities, stores.blobs, lifetimes=lifetimes)
+        catalog = Catalog.over(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
 
         everything = _manifest()
         driver = ProcessDriver(
@@ -158,7 +159,7 @@ async def running(
             INVOKER,
             bus=bus,
             pool=pool,
-            actions=PatientActions(actions, clock, wait_s=settings.invoker.fetch_wait_s),
+            actions=PatientActions(catalog.actions, clock, wait_s=settings.invoker.fetch_wait_s),
             activations=stores.activations,
             clock=clock,
             max_under_way=settings.pool.max_waiting,
@@ -174,7 +175,8 @@ async def running(
             settings=settings,
             clock=clock,
             manifest=manifest,
-            actions=actions,
+            catalog=catalog,
+            resolver=Resolver(catalog),
             activations=stores.activations,
             subjects=subjects,
             registries=RegistryStore(stores.entities, lambda: seal, clock),

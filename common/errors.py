@@ -174,3 +174,63 @@ class TooManyConcurrent(BriskError):
         super().__init__(self.words(count=count, allowed=allowed))
         # Nobody knows when one of those under way ends; where none may ever be, no time helps.
         self.retry_after_s = 1 if allowed else None
+
+
+class CircularBinding(BriskError):
+    """Package binding '{name}' contains a circular reference."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.words(name=name))
+
+
+class NotAllowedOnBinding(BriskError):
+    """Operation not permitted on package binding."""
+
+
+class ReservedPackageName(BriskError):
+    """Package name '{name}' is reserved."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.words(name=name))
+
+
+class BindingDoesNotExist(BriskError):
+    """Binding references a package that does not exist."""
+
+
+class BindingToBinding(BriskError):
+    """Cannot bind to another package binding."""
+
+
+class PackageCannotBecomeBinding(BriskError):
+    """Resource is a package and cannot be converted into a binding."""
+
+
+class NotAPackageToBind(BriskError):
+    """Cannot bind to a resource that is not a package."""
+
+
+class PackageNotEmpty(BriskError):
+    """Package not empty (contains {count} {entities}). Set force param or delete package contents."""  # noqa: E501
+
+    def __init__(self, count: int) -> None:
+        super().__init__(self.words(count=count, entities="entity" if count == 1 else "entities"))
+
+
+class IllegalFeed(BriskError):
+    """Feed name is not valid"""  # noqa: D415 - OpenWhisk's words end without a period
+
+
+class RuleIncomplete(BriskError):
+    """rule requires a valid trigger and a valid action"""  # noqa: D415 - as above
+
+
+class RuleRefersToNothing(BriskError):
+    """{kind} {name} does not exist"""  # noqa: D415 - as above
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(self.words(kind=kind, name=name))
+
+
+class RuleWithoutTrigger(BriskError):
+    """Only rules with existing triggers can be activated"""  # noqa: D415 - as above

@@ -25,8 +25,9 @@ from common.message import topics
 from common.message.ping import Ping
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
-from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
+from common.store.catalog import Catalog
+from common.store.entities import follow
 from common.store.housekeeping import Housekeeper
 from common.store.port import Conflict
 from common.store.registries import RegistryStore
@@ -41,6 +42,7 @@ from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
 from controller.entitlement.throttle import Share
 from controller.invoke.action import ActionInvoker
+from controller.invoke.resolve import Resolver
 
 TICK_S: Final = 1.0
 FOLLOWED_S: Final = 300.0
@@ -89,7 +91,7 @@ async def serve(stop: asyncio.Event) -> None:
             subjects = SubjectStore(
                 stores.subjects, secret, settings.throttle, clock=clock, lifetimes=lifetimes
             )
-            actions = ActionStore(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
+            catalog = Catalog.over(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
             await patiently(health, "couchdb", partial(_ensure_guest, subjects, settings), stop)
             inflight = InFlight()
             balancer = Sharding(ground.bus, clock, controllers=settings.controller.count)
@@ -109,11 +111,11 @@ async def serve(stop: asyncio.Event) -> None:
         name = f"controller{settings.controller.id}"
         housekeeper = Housekeeper(stores, settings.retention, clock, name=name)
         await stack.enter_async_context(serving(housekeeper.run()))
-        await stack.enter_async_context(serving(actions.follow(stores.changes)))
+        await stack.enter_async_context(serving(follow(stores.changes, *catalog.stores)))
         await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))
         seal = secret.for_registries(folder.registries_key)
         registries = RegistryStore(stores.entities, lambda: seal, clock)
-        kept = _Kept(actions, subjects, registries)
+        kept = _Kept(catalog, subjects, registries)
         services = _services(settings, clock, ground, kept, balancer, inflight, health)
 
         async def check_invokers() -> None:
@@ -139,7 +141,7 @@ async def serve(stop: asyncio.Event) -> None:
 class _Kept(NamedTuple):
     """What is kept in the store, beside records."""
 
-    actions: ActionStore
+    catalog: Catalog
     subjects: SubjectStore
     registries: RegistryStore
 
@@ -157,7 +159,8 @@ def _services(
         settings=settings,
         clock=clock,
         manifest=OfferedKinds(_everything(), lambda: balancer.kinds),
-        actions=kept.actions,
+        catalog=kept.catalog,
+        resolver=Resolver(kept.catalog),
         activations=ground.stores.activations,
         subjects=kept.subjects,
         registries=kept.registries,

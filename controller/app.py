@@ -19,6 +19,7 @@ from controller.api.info import Info
 from controller.api.invocations import Invocations
 from controller.api.namespaces import Namespaces
 from controller.api.openapi import OpenApi
+from controller.api.packages import Packages
 from controller.api.registries import Registries
 from controller.api.route import Route, register
 from controller.api.services import Services
@@ -42,9 +43,9 @@ def table(services: Services) -> tuple[Route, ...]:
         *Invocations(services).routes(),
         *Activations(services.activations).routes(),
         *Actions(services).routes(),
-        *Unfilled("packages", "package", services.actions).routes(),
-        *Unfilled("triggers", "trigger", services.actions).routes(),
-        *Unfilled("rules", "rule", services.actions).routes(),
+        *Packages(services).routes(),
+        *Unfilled("triggers", "trigger", services.catalog.actions).routes(),
+        *Unfilled("rules", "rule", services.catalog.actions).routes(),
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),
         *Usage(services.activations, services.clock, services.settings.price).routes(),

@@ -56,6 +56,7 @@ def of_execution(
         ),
         memory_mb=action.limits.memory_mb,
         cause=message.cause,
+        binding=message.binding,
     )
 
 
@@ -101,4 +102,5 @@ def of_failure(
         billed_ms=0,
         memory_mb=action.limits.memory_mb if action else 0,
         cause=message.cause,
+        binding=message.binding,
     )

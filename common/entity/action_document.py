@@ -8,10 +8,16 @@ no action.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from common.entity.action import SEQUENCE, Action, BlobRef, Exec, Json, Parameter
+from common.entity.action import SEQUENCE, Action, BlobRef, Exec, Json
+from common.entity.forms import (
+    annotations_shown,
+    parameters_shown,
+    stored_annotations,
+    stored_name,
+    stored_parameters,
+)
 from common.entity.limits import Limits
-from common.entity.names import QualifiedName
-from common.ids import Namespace, Rev
+from common.ids import Rev
 
 ENTITY_TYPE: Final = "action"
 MAX_INLINE_BYTES: Final = 16 << 10
@@ -60,17 +66,13 @@ def to_list_item(body: Mapping[str, Json]) -> dict[str, Json]:
 def from_document(body: Mapping[str, Json], rev: Rev) -> Action:
     """Return the action that is stored as *body*. Raises `NotAnAction`."""
     try:
-        namespace, _, package = body["namespace"].partition("/")
         return Action(
-            name=QualifiedName(Namespace(namespace), package or None, body["name"]),
+            name=stored_name(body),
             exec=_stored_exec(body["exec"]),
             version=body["version"],
             publish=body["publish"],
-            parameters=tuple(
-                Parameter(each["key"], each["value"], each.get("init", False))
-                for each in body["parameters"]
-            ),
-            annotations={each["key"]: each["value"] for each in body["annotations"]},
+            parameters=stored_parameters(body["parameters"]),
+            annotations=stored_annotations(body["annotations"]),
             limits=_limits(body["limits"]),
             updated_ms=body["updated"],
             rev=rev,
@@ -84,11 +86,11 @@ def _document(action: Action, code: dict[str, Json]) -> dict[str, Json]:
         "namespace": action.name.path,
         "name": action.name.name,
         "exec": code,
-        "parameters": [_parameter(each) for each in action.parameters],
+        "parameters": parameters_shown(action.parameters),
         "limits": action.limits.to_wire(),
         "version": action.version,
         "publish": action.publish,
-        "annotations": [{"key": key, "value": value} for key, value in action.annotations.items()],
+        "annotations": annotations_shown(action.annotations),
         "updated": action.updated_ms,
     }
 
@@ -115,11 +117,6 @@ def _shared_exec(code: Exec) -> dict[str, Json]:
     if code.image is not None:
         shown["image"] = code.image
     return shown
-
-
-def _parameter(parameter: Parameter) -> dict[str, Json]:
-    shown = {"key": parameter.key, "value": parameter.value}
-    return shown | {"init": True} if parameter.init else shown
 
 
 def _stored_exec(stored: Mapping[str, Any]) -> Exec:

@@ -71,17 +71,17 @@ def read_change(body: Any, kinds: Kinds, sizes: SizeBounds, namespace: str) -> A
     parameters = read_parameters(body.get("parameters"))
     annotations = read_parameters(body.get("annotations"))
     if code is not None:
-        _check_size("exec", size_bytes(code), sizes.code_bytes)
-    _check_size("parameters", _size(parameters), sizes.parameters_bytes)
-    _check_size("annotations", _size(annotations), sizes.parameters_bytes)
+        check_size("exec", size_bytes(code), sizes.code_bytes)
+    check_size("parameters", parameters_size_bytes(parameters), sizes.parameters_bytes)
+    check_size("annotations", parameters_size_bytes(annotations), sizes.parameters_bytes)
     return ActionChange(
         exec=code,
         parameters=parameters,
         annotations=None if annotations is None else {each.key: each.value for each in annotations},
         dropped_annotations=_dropped(body.get("delAnnotations")),
         limits=_limits(body.get("limits")),
-        version=_version(body.get("version")),
-        publish=_publish(body.get("publish")),
+        version=read_version_field(body.get("version")),
+        publish=read_publish(body.get("publish")),
     )
 
 
@@ -183,11 +183,13 @@ def _parameter(value: Any) -> Parameter:
     return Parameter(key, value["value"], init)
 
 
-def _size(parameters: tuple[Parameter, ...] | None) -> int:
+def parameters_size_bytes(parameters: tuple[Parameter, ...] | None) -> int:
+    """Return how large *parameters*, or annotations, are for the limit: keys and compact JSON."""
     return sum(len(each.key.encode()) + len(encode(each.value)) for each in parameters or ())
 
 
-def _check_size(field: str, size: int, allowed: int) -> None:
+def check_size(field: str, size: int, allowed: int) -> None:
+    """Raise `EntityTooBig` where *field* is larger than *allowed*, both in bytes."""
     if size > allowed:
         raise EntityTooBig(field, size, allowed)
 
@@ -226,7 +228,8 @@ def _limit(value: Any, name: str, *, is_size: bool) -> int:
     return int(value)
 
 
-def _version(value: Any) -> str | None:
+def read_version_field(value: Any) -> str | None:
+    """Return the field `version`, None when it is not given. Raises `MalformedContent`."""
     if value is None:
         return None
     version = read_version(value) if isinstance(value, str) else None
@@ -235,7 +238,8 @@ def _version(value: Any) -> str | None:
     return version
 
 
-def _publish(value: Any) -> bool | None:
+def read_publish(value: Any) -> bool | None:
+    """Return the field `publish`, None when it is not given. Raises `MalformedContent`."""
     if value is None or isinstance(value, bool):
         return value
     raise MalformedContent("'publish' must be true or false")

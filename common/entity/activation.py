@@ -74,3 +74,5 @@ class ActivationRecord:
     memory_mb: int
     """Reserved while it ran; `billed_ms * memory_mb` is what is paid for."""
     cause: ActivationId | None = None
+    binding: QualifiedName | None = None
+    """Through which the action was named; None when by its own package."""

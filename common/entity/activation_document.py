@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from common import codec
 from common.entity.activation import ActivationRecord, Response, Status
+from common.entity.forms import parsed
 from common.entity.limits import Limits
-from common.entity.names import QualifiedName
 from common.ids import ActivationId, Namespace, Subject
 
 _RESPONSE: Final = b',"response":{'
@@ -77,6 +77,8 @@ def _annotations(record: ActivationRecord) -> list[dict[str, Any]]:
     pairs.append({"key": "timeout", "value": record.timed_out})
     if record.cause is not None:
         pairs.append({"key": "causedBy", "value": "sequence"})
+    if record.binding is not None:
+        pairs.append({"key": "binding", "value": record.binding.doc_id})
     return pairs
 
 
@@ -101,7 +103,7 @@ def _record(head: dict[str, Any], response: Response) -> ActivationRecord:
         activation_id=ActivationId(head["activationId"]),
         namespace=Namespace(head["namespace"]),
         subject=Subject(head["subject"]),
-        action=_action(annotations["path"]),
+        action=parsed(annotations["path"]),
         version=head["version"],
         kind=annotations["kind"],
         limits=_limits(annotations.get("limits")),
@@ -116,13 +118,8 @@ def _record(head: dict[str, Any], response: Response) -> ActivationRecord:
         billed_ms=head["brisk"]["billed_ms"],
         memory_mb=head["brisk"]["memory_mb"],
         cause=None if cause is None else ActivationId(cause),
+        binding=parsed(annotations["binding"]) if "binding" in annotations else None,
     )
-
-
-def _action(path: str) -> QualifiedName:
-    namespace, _, rest = path.partition("/")
-    package, slash, name = rest.rpartition("/")
-    return QualifiedName(Namespace(namespace), package if slash else None, name)
 
 
 def _limits(wire: dict[str, int] | None) -> Limits | None:

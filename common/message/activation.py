@@ -40,6 +40,8 @@ class ActivationMessage:
     cause: ActivationId | None = None
     stores: bool = True
     """False keeps of its record what is billed, and neither its result nor its log."""
+    binding: QualifiedName | None = None
+    """Through which the action was named; None when by its own package."""
 
     def __repr__(self) -> str:
         """Return what a log may show: no payload, no key."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from common import codec
 from common.entity import activation_document
 from common.entity.action import BlobRef
+from common.entity.forms import reference, referred
 from common.entity.names import QualifiedName
 from common.ids import (
     ActivationId,
@@ -105,6 +106,7 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "api_key": message.api_key,
         "cause": message.cause,
         "stores": message.stores,
+        "binding": None if message.binding is None else reference(message.binding),
     }
 
 
@@ -132,6 +134,7 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         api_key=fields["api_key"],
         cause=None if cause is None else ActivationId(cause),
         stores=fields.get("stores", True),
+        binding=None if fields.get("binding") is None else referred(fields["binding"]),
     )
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from common.entity.action import SEQUENCE, Action, Exec
 from common.entity.action_document import to_rest
 from common.entity.action_request import ActionChange, SizeBounds, created, read_change, updated
+from common.entity.forms import parsed
 from common.entity.identity import Identity
 from common.entity.names import QualifiedName
 from common.errors import (
@@ -17,6 +18,8 @@ from common.errors import (
     KindNotAuthorized,
     NoComponent,
     NoSuchPackage,
+    NoSuchResource,
+    NotAllowedOnBinding,
     ResourceExists,
     RuntimeDeprecated,
     SequenceTooLong,
@@ -24,13 +27,14 @@ from common.errors import (
 )
 from common.ids import Namespace
 from common.store.port import Missing
-from controller.api import rights
 from controller.api.bounds import check_kind, check_limits, effective
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Query, Route
 from controller.api.services import Services
 from controller.edge import address, answers, content, query
 from controller.edge.auth import IDENTITY
+from controller.entitlement import rights
+from controller.invoke.resolve import package_of
 
 _COLLECTION = "/api/v1/namespaces/{namespace}/actions"
 _ONE = {200: "The action.", 404: "There is no such action.", 409: "It is something else."}
@@ -46,7 +50,9 @@ class Actions:
     """The collection `actions`."""
 
     def __init__(self, services: Services) -> None:
-        self._actions = services.actions
+        self._actions = services.catalog.actions
+        self._packages = services.catalog.packages
+        self._resolver = services.resolver
         self._clock = services.clock
         self._manifest = services.manifest
         self._limits = services.settings.limits
@@ -113,17 +119,17 @@ class Actions:
         )
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Answer one action."""
-        name = self._own(request)
+        """Answer one action, with what it inherits."""
+        name = address.entity(request)
         with_code = query.boolean(request.query, "code", default=True)
-        action = await self._actions.get(name)
+        action = (await self._resolver.resolve(request[IDENTITY], name)).action
         return answers.json(
             to_rest(action, code=await self._actions.code(action) if with_code else None)
         )
 
     async def put(self, request: web.Request) -> web.StreamResponse:
         """Create or update one action, and answer what it is now."""
-        identity, name = request[IDENTITY], self._own(request)
+        identity, name = request[IDENTITY], await self._writable(request)
         may_overwrite = query.boolean(request.query, "overwrite", default=False)
         body = await content.document(request, limit_bytes=self._limits.max_request_bytes)
         bounds = effective(self._limits, identity.own)
@@ -132,10 +138,10 @@ class Actions:
         )
         change = read_change(body, self._manifest, sizes, identity.namespace)
         check_limits(change.limits, bounds)
-        _check_components_are_own(identity, change.exec)
+        await self._check_components(identity, change.exec)
         if change.exec is not None:
             check_kind(change.exec.kind, bounds, identity.own)
-        stored = await self._existing(name)
+        stored = await self._actions.existing(name)
         if stored is not None and not may_overwrite:
             raise ResourceExists
         written = await self._write(identity, name, change, stored)
@@ -144,7 +150,7 @@ class Actions:
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Delete one action, and answer what it was."""
-        name = self._own(request)
+        name = await self._writable(request)
         action = await self._actions.newest(name)
         code = await self._actions.code(action)
         await self._actions.delete(action)
@@ -157,15 +163,16 @@ class Actions:
         return await self._list(request, namespace, package=None)
 
     async def list_package(self, request: web.Request) -> web.StreamResponse:
-        """List a package. As long as there are none, say what is there instead."""
-        namespace = address.namespace(request)
-        package = address.legal_name(request.match_info["package"])
-        rights.own_namespace(request[IDENTITY], namespace, package)
+        """List a package; of a binding, the package that is bound."""
+        name = QualifiedName(
+            address.namespace(request), None, address.legal_name(request.match_info["package"])
+        )
         try:
-            await self._actions.get(QualifiedName(namespace, None, package))
-        except Missing as error:
-            raise NoSuchPackage(f"{namespace}/{package}") from error
-        raise WrongCollection
+            opened = await self._resolver.open(request[IDENTITY], name)
+        except NoSuchResource as error:
+            raise NoSuchPackage(name.doc_id) from error
+        provider = opened.provider.name
+        return await self._list(request, provider.namespace, package=provider.name)
 
     async def _list(
         self, request: web.Request, namespace: Namespace, *, package: str | None
@@ -178,16 +185,18 @@ class Actions:
             await self._actions.list(namespace, package=package, limit=page.limit, skip=page.skip)
         )
 
-    def _own(self, request: web.Request) -> QualifiedName:
+    async def _writable(self, request: web.Request) -> QualifiedName:
+        """Return the action that a request writes: its own, and in no binding.
+
+        Raises `NotAuthorized`, `NotAllowedOnBinding`, `Missing`, `WrongCollection`.
+        """
         name = address.entity(request)
         rights.own_entity(request[IDENTITY], name)
+        if name.package is not None:
+            package = await self._packages.get(package_of(name))
+            if package.binding is not None:
+                raise NotAllowedOnBinding
         return name
-
-    async def _existing(self, name: QualifiedName) -> Action | None:
-        try:
-            return await self._actions.newest(name)
-        except Missing:
-            return None
 
     async def _write(
         self,
@@ -204,17 +213,17 @@ class Actions:
             wanted = created(name, change, updated_ms=now_ms)
         else:
             wanted = updated(stored, change, updated_ms=now_ms)
-        await self._check_kind(change.exec, wanted.exec)
+        await self._check_kind(identity, change.exec, wanted.exec)
         return await self._actions.put(wanted, over=None if stored is None else stored.rev)
 
-    async def _check_kind(self, given: Exec | None, wanted: Exec) -> None:
+    async def _check_kind(self, identity: Identity, given: Exec | None, wanted: Exec) -> None:
         if given is not None and given.kind == SEQUENCE:
-            await self._check_sequence(given)
+            await self._check_sequence(identity, given)
         runtime = self._manifest.resolve(wanted.kind)
         if runtime is not None and runtime.deprecated:
             raise RuntimeDeprecated(wanted.kind)
 
-    async def _check_sequence(self, given: Exec) -> None:
+    async def _check_sequence(self, identity: Identity, given: Exec) -> None:
         """Refuse a sequence: a wrong one for what is wrong, a right one because none can run yet.
 
         Raises: `SequenceTooLong`, `NoComponent`, `ComponentNotFound`, `KindNotAuthorized`.
@@ -225,17 +234,15 @@ class Actions:
             raise NoComponent
         for component in given.components:
             try:
-                await self._actions.get(_name(component))
+                await self._resolver.resolve(identity, parsed(component))
             except (Missing, WrongCollection) as error:
                 raise ComponentNotFound from error
         raise KindNotAuthorized(SEQUENCE)
 
+    async def _check_components(self, identity: Identity, given: Exec | None) -> None:
+        """Refuse components in packages that the caller may not use.
 
-def _name(component: str) -> QualifiedName:
-    _, namespace, *package, name = component.split("/")
-    return QualifiedName(Namespace(namespace), package[0] if package else None, name)
-
-
-def _check_components_are_own(identity: Identity, given: Exec | None) -> None:
-    for component in given.components if given else ():
-        rights.own_entity(identity, _name(component))
+        Raises `NotAuthorized`, `NoSuchResource`.
+        """
+        for component in given.components if given else ():
+            await self._resolver.admit(identity, parsed(component))

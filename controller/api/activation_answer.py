@@ -81,4 +81,6 @@ def annotations(record: ActivationRecord) -> list[dict[str, Any]]:
         noted.append({"key": "initTime", "value": record.init_ms})
     if record.cause is not None:
         noted.append({"key": "causedBy", "value": "sequence"})
+    if record.binding is not None:
+        noted.append({"key": "binding", "value": record.binding.doc_id})
     return noted

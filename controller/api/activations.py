@@ -8,11 +8,12 @@ from common import codec
 from common.entity.activation import ActivationRecord
 from common.errors import DocsWithCount
 from common.store.port import ActivationFilter, ActivationStore
-from controller.api import activation_answer, rights
+from controller.api import activation_answer
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Query, Route
 from controller.edge import address, answers, query
 from controller.edge.auth import IDENTITY
+from controller.entitlement import rights
 
 _COLLECTION: Final = "/api/v1/namespaces/{namespace}/activations"
 _ONE: Final = {200: "What was asked for.", 404: "There is none, or it has not ended."}

@@ -17,7 +17,7 @@ from common.entity.names import QualifiedName
 from common.entity.parameters import overridden
 from common.errors import ParametersNotAllowed, RuntimeDeprecated
 from common.ids import ActivationId, TransId
-from controller.api import activation_answer, rights
+from controller.api import activation_answer
 from controller.api.bounds import payload_bytes
 from controller.api.route import Query, Route
 from controller.api.services import Services
@@ -108,7 +108,7 @@ class Invocations:
         identity = request[IDENTITY]
         name = address.entity(request)
         self._services.entitlement.charge_invocation(identity)
-        rights.own_entity(identity, name)
+        await self._services.resolver.admit(identity, name)
         most_bytes = payload_bytes(self._limits, identity.own)
         content.check_length(request, most_bytes)
         asked = self.asked(request.query if request.query_string else {})
@@ -131,16 +131,17 @@ class Invocations:
 
         Raises `BriskError` when nothing was accepted.
         """
-        action = await self._services.actions.get(call.name)
-        self.check(action, call.given)
+        resolved = await self._services.resolver.resolve(call.identity, call.name)
+        self.check(resolved.action, call.given)
         outcome = await self._services.invoker.invoke(
             call.identity,
-            action,
+            resolved.action,
             call.payload,
             blocking=call.asked.blocking,
             wait_ms=call.asked.wait_ms,
             transid=call.transid,
             received_ms=call.received_ms,
+            binding=resolved.binding,
         )
         if isinstance(outcome, Accepted):
             return told_accepted(outcome.activation_id)

@@ -5,12 +5,12 @@ from typing import NoReturn
 from aiohttp import web
 
 from common.errors import NoInnerLimits
-from controller.api import rights
 from controller.api.bounds import effective
 from controller.api.route import Route
 from controller.api.services import Services
 from controller.edge import address, answers
 from controller.edge.auth import IDENTITY
+from controller.entitlement import rights
 
 
 class Namespaces:

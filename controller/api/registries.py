@@ -9,10 +9,10 @@ from aiohttp import web
 
 from common.errors import MalformedContent
 from common.store.registries import Login, Registered, RegistryStore
-from controller.api import rights
 from controller.api.route import Route
 from controller.edge import address, answers, content
 from controller.edge.auth import IDENTITY
+from controller.entitlement import rights
 
 _COLLECTION = "/api/brisk/v1/namespaces/{namespace}/registries"
 MAX_BODY_BYTES = 32_768

@@ -8,16 +8,18 @@ from common.clock import Clock
 from common.entity.action import Action
 from common.entity.exec_request import Kinds
 from common.entity.identity import Identity
+from common.entity.names import QualifiedName
 from common.health import Health
 from common.ids import TransId
 from common.message.activation import ActivationMessage
 from common.settings import Settings
-from common.store.actions import ActionStore
+from common.store.catalog import Catalog
 from common.store.port import ActivationStore
 from common.store.registries import RegistryStore
 from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.action import Accepted, Finished
+from controller.invoke.resolve import Resolver
 
 
 class Manifest(Kinds, Protocol):
@@ -61,6 +63,7 @@ class Invoker(Protocol):
         wait_ms: int,
         transid: TransId,
         received_ms: int,
+        binding: QualifiedName | None = None,
     ) -> Accepted | Finished:
         """Run *action*; see `controller.invoke.action.ActionInvoker`."""
         ...
@@ -74,6 +77,7 @@ class Invoker(Protocol):
         transid: TransId,
         received_ms: int,
         on_end: OnEnd,
+        binding: QualifiedName | None = None,
     ) -> ActivationMessage | None:
         """Begin to run *action*, if nothing has to be waited for before; see there."""
         ...
@@ -90,7 +94,8 @@ class Services:
     settings: Settings
     clock: Clock
     manifest: Manifest
-    actions: ActionStore
+    catalog: Catalog
+    resolver: Resolver
     activations: ActivationStore
     subjects: Subjects
     registries: RegistryStore

@@ -89,16 +89,17 @@ class Shortcut:
         if target is None or identity is None or not target.asked.blocking:
             return False
         call = self._call(request, target, identity, received_ms)
-        action = self._services.actions.cached(call.name) if call else None
-        if call is None or action is None:
+        resolver = self._services.resolver
+        resolved = resolver.at_hand(identity.namespace, call.name) if call else None
+        if call is None or resolved is None:
             return False
         wait = _Wait(self, call, reply, spawn)
         try:
-            self._invocations.check(action, call.given)
+            self._invocations.check(resolved.action, call.given)
             self._services.entitlement.check_invocation(identity)
             message = self._services.invoker.try_begin(
                 identity,
-                action,
+                resolved.action,
                 call.payload,
                 transid=call.transid,
                 received_ms=received_ms,

@@ -13,11 +13,11 @@ from common.errors import NoSuchPackage, WrongCollection
 from common.metrics import RouteClass
 from common.store.actions import ActionStore
 from common.store.port import Missing
-from controller.api import rights
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Route
 from controller.edge import address, answers, query
 from controller.edge.auth import IDENTITY
+from controller.entitlement import rights
 
 Name = Literal["packages", "triggers", "rules"]
 

@@ -14,7 +14,6 @@ from aiohttp import web
 from common.clock import Clock
 from common.settings import PriceSettings
 from common.store.port import ActivationStore, Period, UsageRow
-from controller.api import rights
 from controller.api.route import Query, Route
 from controller.billing.focus import COLUMNS, charges
 from controller.billing.price import (
@@ -29,6 +28,7 @@ from controller.billing.price import (
 from controller.edge import address, answers
 from controller.edge.auth import IDENTITY
 from controller.edge.rejections import MalformedQuery
+from controller.entitlement import rights
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS

@@ -15,6 +15,7 @@ from common.clock import Clock
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
+from common.entity.names import QualifiedName
 from common.entity.parameters import merge
 from common.entropy import Entropy
 from common.errors import ArgumentsTooBig
@@ -93,12 +94,14 @@ class ActionInvoker:
         wait_ms: int,
         transid: TransId,
         received_ms: int,
+        binding: QualifiedName | None = None,
     ) -> Accepted | Finished:
         """Run *action* once with *payload* over its bound parameters.
 
         payload: a JSON object, checked; None is none.
         wait_ms: how long a *blocking* call waits.
         received_ms: when the request came in; the record's `waitTime` counts from here.
+        binding: through which *action* was named.
         Raises `ArgumentsTooBig`; `BusUnavailable` or `StoreUnavailable` when it was not accepted,
             or a wait ended and no disk takes it.
         """
@@ -111,6 +114,7 @@ class ActionInvoker:
             received_ms=received_ms,
             api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
             blocking=blocking,
+            binding=binding,
         )
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._enter(message, action, partial(_bring, waiter))
@@ -143,6 +147,7 @@ class ActionInvoker:
         transid: TransId,
         received_ms: int,
         on_end: OnEnd,
+        binding: QualifiedName | None = None,
     ) -> ActivationMessage | None:
         """Begin a blocking invocation, if nothing has to be waited for before; else None.
 
@@ -159,6 +164,7 @@ class ActionInvoker:
             received_ms=received_ms,
             api_key=None,
             blocking=True,
+            binding=binding,
         )
         self._enter(message, action, on_end)
         try:
@@ -185,6 +191,7 @@ class ActionInvoker:
         received_ms: int,
         api_key: str | None,
         blocking: bool,
+        binding: QualifiedName | None,
     ) -> ActivationMessage:
         arguments = merge(action.parameters, payload)
         if arguments.size_bytes > self._max_bytes:
@@ -206,6 +213,7 @@ class ActionInvoker:
             blocking=blocking,
             api_key=api_key,
             stores=identity.own.store_activations is not False,
+            binding=binding,
         )
 
     def _enter(self, message: ActivationMessage, action: Action, on_end: OnEnd) -> None:

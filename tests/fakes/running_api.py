@@ -14,12 +14,13 @@ from common.entity.action import Action, BlobRef
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.manifest import Manifest
+from common.entity.names import QualifiedName
 from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.health import Health
 from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject, TransId
 from common.message.activation import ActivationMessage
 from common.settings import LimitSettings, Settings
-from common.store.actions import ActionStore
+from common.store.catalog import Catalog
 from common.store.port import (
     ActivationFilter,
     Audit,
@@ -34,6 +35,7 @@ from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
 from controller.app import Services, build_app
 from controller.invoke.action import Accepted, Finished
+from controller.invoke.resolve import Resolver
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_record, an_id
 
@@ -232,6 +234,7 @@ class Obedient:
         wait_ms: int,
         transid: TransId,
         received_ms: int,
+        binding: QualifiedName | None = None,
     ) -> Accepted | Finished:
         self.asked.append(
             {
@@ -242,6 +245,7 @@ class Obedient:
                 "transid": transid,
                 "received_ms": received_ms,
             }
+            | ({} if binding is None else {"binding": binding})
         )
         if self.failure is not None:
             raise self.failure
@@ -297,11 +301,13 @@ async def running_api(
     docs, blobs, activations = MemoryDocs(), MemoryBlobs(), MemoryActivations()
     invoker, clock = Obedient(), FakeClock()
     health = {InvokerId(0): True}
+    catalog = Catalog.over(docs, blobs, clock=clock)
     services = Services(
         settings=Settings(limits=limits or LimitSettings()),
         clock=clock,
         manifest=Manifest.load(MANIFEST),
-        actions=ActionStore(docs, blobs, clock=clock),
+        catalog=catalog,
+        resolver=Resolver(catalog),
         activations=activations,
         subjects=OneGuest(own),
         registries=RegistryStore(docs, lambda: Seal(bytes(32)), clock),

@@ -17,6 +17,7 @@ from common.store.actions import ActionStore
 from common.store.cache import Lifetimes
 from common.store.couch import CouchStores
 from common.store.couch_faults import Locked
+from common.store.entities import follow
 from common.store.port import (
     Conflict,
     Corrupted,
@@ -194,7 +195,7 @@ async def test_an_action_that_another_process_changes_is_forgotten_at_once(
     ours = ActionStore(stores.entities, stores.blobs, lifetimes=Lifetimes(fresh_s=300))
     first = await other.put(Action(name=an_action("a"), exec=Exec(kind="python:3.11")), None)
     async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(ours.follow(stores.changes))
+        following = tasks.create_task(follow(stores.changes, ours))
         await until(lambda: fake.script.count("GET", "_changes"))
         assert (await ours.get(first.name)).version == "0.0.1"
 

@@ -21,17 +21,15 @@ def api(platform: RunningPlatform) -> Api:
     return Api(platform.url, platform.auth)
 
 
-def nothing_but_actions(api: Api) -> None:
-    for collection in ("packages", "triggers", "rules"):
+def no_triggers(api: Api) -> None:
+    for collection in ("triggers", "rules"):
         assert api.call("GET", collection).body == []
         for method in ("GET", "PUT", "POST", "DELETE"):
             assert api.call(method, f"{collection}/x", {}).status == 404, (method, collection)
-    inside = {"exec": {"kind": "python:3", "code": CODE}}
-    assert api.call("PUT", "actions/package/x", inside).status == 404
 
 
-def no_commands_for_them(_: Api) -> None:
-    for noun in ("package", "trigger", "rule", "api", "sdk", "project"):
+def no_commands_for_projects(_: Api) -> None:
+    for noun in ("api", "sdk", "project"):
         with redirect_stderr(StringIO()) as said:
             assert run("wsk", [noun, "list"]) != 0
         assert f'unknown command "{noun}" for "wsk"' in said.getvalue()
@@ -91,8 +89,8 @@ def one_at_a_time(api: Api) -> None:
 
 
 ROWS: dict[str, Callable[[Api], None]] = {
-    "packages, triggers, rules": nothing_but_actions,
-    "their commands, and `api`, `sdk`, `project`": no_commands_for_them,
+    "triggers, rules": no_triggers,
+    "`api`, `sdk`, `project`": no_commands_for_projects,
     "sequences": no_sequences,
     "compositions (`conductor`)": no_compositions,
     "web actions, API gateway": no_web,
