@@ -29,7 +29,7 @@ def no_triggers(api: Api) -> None:
 
 
 def no_commands_for_projects(_: Api) -> None:
-    for noun in ("api", "sdk", "project"):
+    for noun in ("api", "project"):
         with redirect_stderr(StringIO()) as said:
             assert run("wsk", [noun, "list"]) != 0
         assert f'unknown command "{noun}" for "wsk"' in said.getvalue()
@@ -90,7 +90,7 @@ def one_at_a_time(api: Api) -> None:
 
 ROWS: dict[str, Callable[[Api], None]] = {
     "triggers, rules": no_triggers,
-    "`api`, `sdk`, `project`": no_commands_for_projects,
+    "`api`, `project`": no_commands_for_projects,
     "sequences": no_sequences,
     "compositions (`conductor`)": no_compositions,
     "web actions, API gateway": no_web,
