@@ -57,7 +57,7 @@ from controller.invoke.action import ActionInvoker
 from controller.invoke.resolve import Resolver
 from invoker.actions import PatientActions
 from invoker.driver import reach
-from invoker.driver.port import Degradation, DriverReport, Network
+from invoker.driver.port import Degradation, DriverReport, Level, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges
 from invoker.pool.books import Books
@@ -148,7 +148,11 @@ async def running(
                 driver=driver,
                 proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
                 clock=clock,
-                defaults=SandboxDefaults(network=network, env={"__OW_API_HOST": url}),
+                defaults=SandboxDefaults(
+                    network=network,
+                    env={"__OW_API_HOST": url},
+                    are_isolated=report.level is not Level.PROCESS,
+                ),
                 drain_s=settings.http.drain_s,
                 check_invariants=settings.check_invariants,
             )

@@ -37,7 +37,7 @@ from invoker.actions import PatientActions
 from invoker.driver import reach
 from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.engine import EngineFailed
-from invoker.driver.port import Ability, DriverReport, Network, SandboxDriver
+from invoker.driver.port import Ability, DriverReport, Level, Network, SandboxDriver
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges
 from invoker.pool.books import Books
@@ -90,11 +90,14 @@ async def serve(stop: asyncio.Event) -> None:
             ready = {metrics.READY_NETWORKS: partial(getattr, driver, "networks_ready")}
             stack.enter_context(metrics.shown(ready))
         report = await driver.probe()
-        for each in report.degradations:
+        # Any number of namespaces share an invoker.
+        wanted = Network(settings.sandbox.network)
+        network = reach.granted(wanted, report.abilities, reach.MANY)
+        for each in (*report.degradations, *reach.consequences(wanted, network)):
             log.warning("degraded", what=each.what, why=each.why, remedy=each.remedy)
         for name in await driver.reconcile():
             log.warning("sandbox_of_a_crash_removed", name=name)
-        pool = await stack.enter_async_context(_pool(settings, driver, report, clock))
+        pool = await stack.enter_async_context(_pool(settings, driver, report, network, clock))
         invoker = Invoker(
             InvokerId(settings.invoker.id),
             bus=ground.bus,
@@ -126,16 +129,22 @@ async def serve(stop: asyncio.Event) -> None:
 
 
 def _pool(
-    settings: Settings, driver: SandboxDriver, report: DriverReport, clock: Clock
+    settings: Settings,
+    driver: SandboxDriver,
+    report: DriverReport,
+    network: Network,
+    clock: Clock,
 ) -> AbstractAsyncContextManager[Pool]:
-    # Any number of namespaces share an invoker.
-    network = reach.granted(Network(settings.sandbox.network), report.abilities, reach.MANY)
     return Pool.open(
         books=_books(settings, report.kinds),
         driver=driver,
         proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
         clock=clock,
-        defaults=SandboxDefaults(network=network, env={"__OW_API_HOST": settings.invoker.api_host}),
+        defaults=SandboxDefaults(
+            network=network,
+            env={"__OW_API_HOST": settings.invoker.api_host},
+            are_isolated=report.level is not Level.PROCESS,
+        ),
         drain_s=settings.http.drain_s,
         check_invariants=settings.check_invariants,
     )

@@ -7,13 +7,17 @@ contract, `/init` and `/run`.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from common.codec import Raw, encode
 from common.entity.action import Action
 from common.message.activation import ActivationMessage
-from invoker.driver.port import OwnImage
+from invoker.driver.port import Network, OwnImage
 from invoker.pool.container import ActionKey, Shape
 from invoker.pool.orders import Job as Entry
+
+NETWORK_ANNOTATION: Final = "network"
+"""`none` is what an action may ask for; nobody can ask for more than the platform gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,12 @@ class Job:
         return Entry(
             message.activation_id,
             ActionKey(message.namespace, action.name.doc_id, action.rev),
-            Shape(action.exec.kind, action.limits.memory_mb, _image(action)),
+            Shape(
+                action.exec.kind,
+                action.limits.memory_mb,
+                _image(action),
+                is_cut_off=action.annotations.get(NETWORK_ANNOTATION) == Network.NONE,
+            ),
         )
 
     def context(self, deadline_ms: int) -> dict[str, str]:

@@ -104,6 +104,7 @@ def _sandbox(settings: "Settings") -> Iterator[Check]:
         yield Check("sandbox", False, str(error), "see the reason", is_needed=True)
         return
     yield from of_report(report, settings.sandbox.allow_unisolated)
+    yield of_network(report, settings.sandbox.network)
 
 
 def of_report(report: "DriverReport", allow_unisolated: bool) -> Iterator[Check]:
@@ -121,6 +122,22 @@ def of_report(report: "DriverReport", allow_unisolated: bool) -> Iterator[Check]
     yield Check("kinds", bool(kinds), kinds or "none can run here", install, is_needed=True)
     for lack in report.degradations:
         yield Check("sandbox", False, f"{lack.what}: {lack.why}", lack.remedy)
+
+
+def of_network(report: "DriverReport", wanted: str) -> Check:
+    """Return what functions would reach on this host, where *wanted* is asked for."""
+    from invoker.driver.port import Ability
+
+    if wanted == "none":
+        return Check("network", True, "none: the platform's API alone")
+    if wanted == "host":
+        return Check("network", True, "host: all that this host reaches, and its 127.0.0.1")
+    if Ability.EGRESS in report.abilities:
+        return Check("network", True, "egress: the internet and the API, nothing private")
+    found = "this host's while there is one namespace, the API alone when there are more"
+    return Check(
+        "network", False, found, "what is said above; BRISK_SANDBOX__NETWORK=none closes it"
+    )
 
 
 def _data_folder(settings: "Settings") -> Check:

@@ -48,6 +48,8 @@ class Shape(NamedTuple):
     memory_mb: int
     image: OwnImage | None = None
     """Of actions that bring one: no other action, and no other owner, ever gets its sandbox."""
+    is_cut_off: bool = False
+    """Whether the action asks for less network than others get: for the API alone."""
 
 
 class ActionKey(NamedTuple):

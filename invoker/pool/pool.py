@@ -14,7 +14,7 @@ from typing import Final
 from common import metrics
 from common.clock import Clock
 from common.errors import BriskError
-from common.ids import ActivationId, ContainerId
+from common.ids import ActivationId, ContainerId, Namespace
 from common.log import logger
 from invoker import outcome
 from invoker.driver.port import (
@@ -61,6 +61,8 @@ class SandboxDefaults:
 
     network: Network = Network.NONE
     env: dict[str, str] = field(default_factory=dict)
+    are_isolated: bool = True
+    """Where they are not, the code of one namespace alone is run: it could read another's."""
 
 
 class Pool:
@@ -89,6 +91,7 @@ class Pool:
         self._owned: set[asyncio.Task[None]] = set()
         self._emptied = asyncio.Event()
         self._check_invariants = False
+        self._tenant: Namespace | None = None
 
     @classmethod
     @asynccontextmanager
@@ -146,6 +149,7 @@ class Pool:
 
     async def _assigned(self, job: Job) -> Assign:
         entry = job.entry
+        self._admit(entry.key.namespace)
         image = entry.shape.image
         if image is not None and self.books.shelf.warm(entry.key) is None:
             # Here, where it costs neither memory nor a start: a pull may take very long.
@@ -171,6 +175,17 @@ class Pool:
             raise
         finally:
             del self._assignments[entry.id]
+
+    def _admit(self, namespace: Namespace) -> None:
+        """Raise `CannotStart` for a second namespace where sandboxes hold nobody."""
+        if self._defaults.are_isolated:
+            return
+        self._tenant = self._tenant or namespace
+        if namespace != self._tenant:
+            raise CannotStart(
+                f"sandboxes are not isolated on this host, and {self._tenant} runs code in them; "
+                "brisk doctor says what isolates them"
+            )
 
     # --- telling the books, and obeying them
 
@@ -222,7 +237,7 @@ class Pool:
             kind=order.shape.kind,
             memory_mb=order.shape.memory_mb,
             image=order.shape.image,
-            network=self._defaults.network,
+            network=Network.NONE if order.shape.is_cut_off else self._defaults.network,
             env=self._defaults.env,
         )
         try:

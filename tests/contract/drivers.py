@@ -20,6 +20,7 @@ from invoker.driver.port import (
     Ability,
     Answer,
     DriverReport,
+    Network,
     Operation,
     Reply,
     Sandbox,
@@ -65,12 +66,14 @@ class House:
     def can(self, ability: Ability) -> bool:
         return ability in self.report.abilities
 
-    async def sandbox(self, source: str = "", memory_mb: int = MEMORY_MB) -> Sandbox:
+    async def sandbox(
+        self, source: str = "", memory_mb: int = MEMORY_MB, network: Network = Network.NONE
+    ) -> Sandbox:
         """Return a sandbox, initialised with *source* if there is one."""
         self._count += 1
         container_id = ContainerId(f"test-{os.getpid()}-{self._count}")
         sandbox = await self.driver.create(
-            SandboxSpec(container_id=container_id, kind=KIND, memory_mb=memory_mb)
+            SandboxSpec(container_id=container_id, kind=KIND, memory_mb=memory_mb, network=network)
         )
         if source:
             value = {"name": "t", "main": "main", "binary": False, "code": source, "env": {}}

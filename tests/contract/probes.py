@@ -6,7 +6,8 @@ of it, survive; the route to the metadata service is looked up without sending a
 is sent to the runtime as it is, so it uses nothing but the standard library of Python 3.9.
 
 What the attempts look for comes as arguments, made by the test on the host: `pid` and `marker` of a
-process, `port` of a listener on 127.0.0.1, `abstract` name of a socket, `secret_file`, `secret` the
+process, `port` of a listener on every address of the host, `addresses` of it, `closed` addresses to
+which there must be no route, `abstract` name of a socket, `secret_file`, `secret` the
 name and value of a variable of the platform, `neighbour` a path in another sandbox's /tmp.
 """
 
@@ -27,10 +28,12 @@ _NUMBERS = {
     "x86_64": {
         "mount": 165, "ptrace": 101, "add_key": 248, "unshare": 272, "bpf": 321, "perf": 298,
         "uffd": 323, "clock": 227, "chroot": 161, "setns": 308, "pivot": 155, "readv": 310,
+        "handle": 304, "kexec": 246, "module": 175,
     },
     "aarch64": {
         "mount": 40, "ptrace": 117, "add_key": 217, "unshare": 97, "bpf": 280, "perf": 241,
         "uffd": 282, "clock": 112, "chroot": 51, "setns": 268, "pivot": 41, "readv": 270,
+        "handle": 265, "kexec": 104, "module": 105,
     },
 }[platform.machine()]  # fmt: skip
 _IO_URING_SETUP = 425
@@ -207,12 +210,7 @@ def hog_processors(host):
         return 0
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    pids = []
-    for _ in range(3):
-        pid = os.fork()
-        if pid == 0:
-            os._exit(spin())
-        pids.append(pid)
+    pids = [os.fork() or os._exit(spin()) for _ in range(3)]
     for pid in pids:
         os.waitpid(pid, 0)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -242,9 +240,17 @@ def use_kernel_keys(host):
 
 @attempt
 def reach_host_loopback(host):
-    with socket.socket() as client:
-        client.settimeout(1)
-        return refused(outcome(client.connect, ("127.0.0.1", host["port"])))
+    results = _connect(socket.SOCK_STREAM, ("127.0.0.1", *host["addresses"]), host["port"])
+    return None not in results, str(results)
+
+
+def _connect(kind, addresses, port):
+    results = []
+    for address in addresses:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as client:
+            client.settimeout(1)
+            results.append(outcome(client.connect, (address, port)))
+    return results
 
 
 @attempt
@@ -255,12 +261,7 @@ def reach_abstract_socket(host):
 
 @attempt
 def reach_metadata_service(host):
-    results = []
-    for address in ("169.254.169.254", "192.0.2.77", "fd00:ec2::254"):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as client:
-            results.append(outcome(client.connect, (address, 80)))
-    return refused(*results)
+    return refused(*_connect(socket.SOCK_DGRAM, host["closed"], 80))
 
 
 @attempt
@@ -318,7 +319,9 @@ def _enter_namespace():
 def use_wide_kernel_interfaces(host):
     attributes = ctypes.create_string_buffer(struct.pack("4I", 1, 4, 4, 1) + bytes(112))
     return refused(
-        call("bpf", 0, attributes, 128), call("perf", attributes, 0, -1, -1, 0), call("uffd", 0)
+        *(call("bpf", 0, attributes, 128), call("perf", attributes, 0, -1, -1, 0), call("uffd", 0)),
+        *(call("handle", -100, attributes, 0), call("kexec", 0, 0, None, 0)),
+        call("module", None, 0, b""),
     )
 
 
@@ -361,10 +364,7 @@ def make_and_open_devices(host):
 @attempt
 def escape_root(host):
     same = outcome(os.stat, "/proc/1/root")
-    stays = isinstance(same, str) or (same.st_dev, same.st_ino) == (
-        os.stat("/").st_dev,
-        os.stat("/").st_ino,
-    )
+    stays = isinstance(same, str) or os.path.samestat(same, os.stat("/"))
     results = (outcome(os.chroot, "/tmp"), call("pivot", b"/tmp", b"/tmp"))
     return stays and refused(*results)[0], str(results)
 

@@ -4,6 +4,7 @@ What may not be enforced on this host is in the driver's report; then the test a
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from invoker.driver.port import Ability
+from invoker.driver.port import Ability, CannotStart, Network
 from tests.contract.drivers import House
 
 PROBES: Final = Path(__file__).with_name("probes.py")
@@ -33,15 +34,26 @@ HARMLESS: Final = {
 }
 
 
+# Addresses that nobody may have a route to, and one of the internet.
+CLOSED: Final = (
+    "169.254.169.254",
+    "fd00:ec2::254",
+    "10.10.10.10",
+    "192.168.1.1",
+    "100.100.100.200",
+)
+OUTSIDE: Final = "192.0.2.77"
+
+
 @contextlib.contextmanager
-def host_targets(tmp_path: Path) -> Iterator[dict[str, Any]]:
+def host_targets(tmp_path: Path, network: Network) -> Iterator[dict[str, Any]]:
     """Make what the probes look for on this host."""
     secret_file = tmp_path / "secret"
     secret_file.write_text("secret")
     secret_file.chmod(0o600)
     marker, abstract = f"marker-{os.getpid()}", f"brisk-test-{os.getpid()}"
     with (
-        contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener,
+        contextlib.closing(socket.create_server(("", 0))) as listener,
         contextlib.closing(socket.socket(socket.AF_UNIX)) as unix,
         subprocess.Popen([marker, "60"], executable=shutil.which("sleep")) as process,
     ):
@@ -51,6 +63,8 @@ def host_targets(tmp_path: Path) -> Iterator[dict[str, Any]]:
             "pid": process.pid,
             "marker": marker,
             "port": listener.getsockname()[1],
+            "addresses": own_addresses(),
+            "closed": CLOSED if network is Network.EGRESS else (*CLOSED, OUTSIDE),
             "abstract": abstract,
             "secret_file": str(secret_file),
             "secret": SECRET,
@@ -59,12 +73,29 @@ def host_targets(tmp_path: Path) -> Iterator[dict[str, Any]]:
         process.kill()
 
 
-async def test_no_attempt_to_escape_succeeds(house: House, tmp_path: Path) -> None:
-    neighbour = await house.sandbox("def main(a):\n    open('/tmp/neighbour', 'w')\n    return {}")
-    await house.run(neighbour)
-    sandbox = await house.sandbox(PROBES.read_text())
+def own_addresses() -> list[str]:
+    """Return this host's own addresses of IPv4, those of bridges to sandboxes among them."""
+    lines = Path("/proc/net/fib_trie").read_text().splitlines()
+    pairs = itertools.pairwise(lines)
+    found = {leaf.split()[-1] for leaf, kind in pairs if kind.strip() == "/32 host LOCAL"}
+    return sorted(each for each in found if not each.startswith("127."))
 
-    with host_targets(tmp_path) as host:
+
+@pytest.mark.parametrize("network", [Network.NONE, Network.EGRESS])
+async def test_no_attempt_to_escape_succeeds(
+    house: House, tmp_path: Path, network: Network
+) -> None:
+    if network is Network.EGRESS and not house.can(Ability.EGRESS):
+        with pytest.raises(CannotStart):
+            await house.sandbox(network=network)
+        return
+    neighbour = await house.sandbox(
+        "def main(a):\n    open('/tmp/neighbour', 'w')\n    return {}", network=network
+    )
+    await house.run(neighbour)
+    sandbox = await house.sandbox(PROBES.read_text(), network=network)
+
+    with host_targets(tmp_path, network) as host:
         verdicts = await house.run(sandbox, host=host)
 
     missing = {ability for ability in OPEN_WITHOUT if not house.can(ability)}

@@ -1,10 +1,11 @@
 """Activations to be run, with everything that does not matter filled in."""
 
 import asyncio
+import dataclasses
 import itertools
 from dataclasses import dataclass, field
 
-from common.entity.action import BLACKBOX, Action, BlobRef, Exec
+from common.entity.action import BLACKBOX, Action, BlobRef, Exec, Json
 from common.entity.limits import Limits
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
@@ -47,16 +48,27 @@ def a_message(action: Action, *, payload: bytes = b"{}", received_ms: int = 0) -
 
 
 def a_job(
-    name: str = "hello", *, memory_mb: int = 256, payload: bytes = b"{}", image: str | None = None
+    name: str = "hello",
+    *,
+    memory_mb: int = 256,
+    payload: bytes = b"{}",
+    image: str | None = None,
+    namespace: str = "guest",
+    annotations: dict[str, Json] | None = None,
 ) -> Job:
-    """Return a job for the action of that name."""
+    """Return a job for the action of that name, which *namespace* invokes."""
     action = an_action(name, memory_mb=memory_mb, image=image)
+    action = dataclasses.replace(action, annotations=annotations or {})
+    message = a_message(action, payload=payload)
 
     async def code() -> str | None:
         return action.exec.code
 
     return Job(
-        message=a_message(action, payload=payload), action=action, code=code, begin=lambda: None
+        message=dataclasses.replace(message, namespace=Namespace(namespace)),
+        action=action,
+        code=code,
+        begin=lambda: None,
     )
 
 

@@ -181,6 +181,17 @@ def test_the_api_is_reached_from_node(host: Host) -> None:
     assert said["actions"] >= 1
 
 
+def test_an_action_may_ask_for_less(host: Host) -> None:
+    def call() -> Any:
+        annotations = [{"key": "network", "value": "none"}]
+        host.api.put_action("cut_off", REACHES, annotations=annotations)
+        urls = [f"http://{world.WEB}/"]
+        return host.api.invoke("cut_off", {"urls": urls}).body["response"]["result"]
+
+    (said,) = host.internet.on_host(call).values()
+    assert said.startswith("no: ")
+
+
 def test_networks_are_kept_ready_and_counted(host: Host) -> None:
     deadline = time.monotonic() + 10
     series = "brisk_driver_ready_networks"

@@ -163,6 +163,26 @@ def test_an_archive_that_means_harm_is_refused(api: Api, name: str, code: str) -
     assert "error" in answered.body["response"]["result"]
 
 
+def test_a_full_tmp_is_an_error_of_the_code_that_filled_it(api: Api) -> None:
+    code = (
+        "def main(a):\n"
+        " with open('/tmp/all', 'wb') as file:\n"
+        "  while True: file.write(bytes(1 << 20))"
+    )
+    api.put_action("fills_tmp", code, limits={"memory": 512})
+    answered = api.invoke("fills_tmp")
+    assert answered.body["response"]["result"] == {"error": "[Errno 28] No space left on device"}
+
+
+def test_descriptors_that_leak_are_an_error_of_their_activation(api: Api) -> None:
+    code = "import os\ndef main(a):\n while True: os.open('/dev/null', os.O_RDONLY)"
+    api.put_action("leaks", code)
+    answered = api.invoke("leaks")
+    assert answered.status == 502
+    assert answered.body["response"]["status"] in ("application error", "action developer error")
+    assert api.record(answered.body["activationId"])["response"] == answered.body["response"]
+
+
 def test_two_actions_do_not_see_each_others_files(api: Api) -> None:
     api.put_action("writes", "def main(a):\n open('/tmp/secret', 'w').write('x')\n return {}")
     looks = "import os\ndef main(a): return {'seen': os.path.exists('/tmp/secret')}"

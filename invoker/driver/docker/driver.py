@@ -38,7 +38,14 @@ from invoker.driver.docker.presence import Presence
 from invoker.driver.docker.sandbox import DockerSandbox
 from invoker.driver.docker.voices import FramesVoice, HttpVoice
 from invoker.driver.http_channel import HttpChannel
-from invoker.driver.port import CannotStart, DriverReport, Logins, OwnImage, SandboxSpec
+from invoker.driver.port import (
+    CannotStart,
+    DriverReport,
+    Logins,
+    Network,
+    OwnImage,
+    SandboxSpec,
+)
 
 _log: Final = logger(__name__)
 
@@ -161,6 +168,8 @@ class DockerDriver:
         """Return a blank sandbox. Raises `CannotStart`."""
         if self._is_closed:
             raise CannotStart("the driver is closed")
+        if spec.network is Network.EGRESS:
+            raise CannotStart("networks of the engine lead to more than the internet")
         try:
             image = await self._image(spec)
             if not image.speaks_frames and os.geteuid() != 0:

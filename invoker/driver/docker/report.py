@@ -30,7 +30,7 @@ def describe(
     is_root: bool,
 ) -> DriverReport:
     """Return what is possible with an engine that answers."""
-    abilities = set(Ability) - (set() if has_pids_limit else {Ability.PIDS})
+    abilities = set(Ability) - {Ability.EGRESS} - (set() if has_pids_limit else {Ability.PIDS})
     if not is_root:
         abilities -= {Ability.IMAGES}
     return DriverReport(

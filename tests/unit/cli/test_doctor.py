@@ -1,3 +1,4 @@
+import dataclasses
 import socket
 import sys
 from collections.abc import Callable
@@ -6,17 +7,17 @@ from types import ModuleType
 
 import pytest
 
-from cli.commands.doctor import Check, lines, unbindable, unwritable
+from cli.commands.doctor import Check, lines, of_network, unbindable, unwritable
 from cli.jsontext import decode
 from common.errors import BriskError
-from invoker.driver.port import Degradation, DriverReport, Level
+from invoker.driver.port import Ability, Degradation, DriverReport, Level
 from tests.fakes.rest import FakeApi
 from tests.unit.cli.conftest import Run
 
 GOOD = DriverReport(
     driver="process",
     level=Level.NAMESPACES,
-    abilities=frozenset(),
+    abilities=frozenset({Ability.EGRESS}),
     kinds={"python:3.11": "/usr/bin/python3"},
 )
 Examine = Callable[[], DriverReport]
@@ -83,6 +84,17 @@ def test_what_the_host_lacks_is_told_with_its_remedy(
     assert shown.exit == 0
     assert "no CPU limit: cgroups cannot be written\n" in shown.stdout
     assert "fix: run it as root\n" in shown.stdout
+
+
+def test_what_functions_would_reach_is_told() -> None:
+    bare = dataclasses.replace(GOOD, abilities=frozenset())
+    assert of_network(GOOD, "egress").found.startswith("egress: ")
+    assert of_network(bare, "none").passed
+    assert of_network(bare, "host").passed
+    lent = of_network(bare, "egress")
+    assert not lent.passed
+    assert "this host's while there is one namespace" in lent.found
+    assert "BRISK_SANDBOX__NETWORK=none" in lent.remedy
 
 
 def test_a_host_without_isolation_cannot_run_it_unless_told_to(

@@ -8,7 +8,16 @@ import pytest
 
 from common.clock import SystemClock
 from common.entity.activation import Status
-from invoker.driver.port import Answer, CannotStart, Died, ImageNotRun, Operation, OwnImage, Reply
+from invoker.driver.port import (
+    Answer,
+    CannotStart,
+    Died,
+    ImageNotRun,
+    Network,
+    Operation,
+    OwnImage,
+    Reply,
+)
 from invoker.outcome import ABNORMAL_RUN
 from invoker.pool.books import Books
 from invoker.pool.container import State
@@ -29,7 +38,11 @@ class LoopClock(SystemClock):
 
 @asynccontextmanager
 async def pool_of(
-    driver: FakeDriver, *, capacity_mb: int = 1024, drain_s: float = 5
+    driver: FakeDriver,
+    *,
+    capacity_mb: int = 1024,
+    drain_s: float = 5,
+    defaults: SandboxDefaults | None = None,
 ) -> AsyncIterator[Pool]:
     clock = LoopClock()
     books = Books(
@@ -44,7 +57,7 @@ async def pool_of(
         driver=driver,
         proxy=Proxy(clock, answer_limit_bytes=1 << 20),
         clock=clock,
-        defaults=SandboxDefaults(),
+        defaults=defaults or SandboxDefaults(),
         drain_s=drain_s,
         check_invariants=True,
     ) as pool:
@@ -256,3 +269,22 @@ async def test_a_warm_sandbox_of_an_image_serves_without_another_look_at_it() ->
             await pool.run(a_job("a", image="x/y"))
     assert len(driver.prepared) == 1
     assert [sandbox.spec.image for sandbox in driver.sandboxes] == driver.prepared
+
+
+async def test_an_action_that_asks_for_less_network_gets_a_sandbox_of_its_own_kind() -> None:
+    driver = FakeDriver()
+    async with pool_of(driver, defaults=SandboxDefaults(network=Network.EGRESS)) as pool:
+        for asked in ({}, {"network": "none"}, {"network": "host"}, {"network": ["none"]}):
+            await pool.run(a_job(f"asks {asked}", annotations=dict(asked)))
+    got = [sandbox.spec.network for sandbox in driver.sandboxes]
+    assert got == [Network.EGRESS, Network.NONE, Network.EGRESS, Network.EGRESS]
+
+
+async def test_where_sandboxes_hold_nobody_a_second_namespace_is_refused() -> None:
+    driver = FakeDriver()
+    async with pool_of(driver, defaults=SandboxDefaults(are_isolated=False)) as pool:
+        await pool.run(a_job())
+        with pytest.raises(CannotStart, match="guest runs code"):
+            await pool.run(a_job("other", namespace="other"))
+        await pool.run(a_job())
+    assert len(driver.sandboxes) == 1
