@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 from tests.fakes.api import Api
 from tests.fakes.couchdb import CouchProcess, couch_process
 from tests.fakes.embedded import GUEST_AUTH, ROOT
+from tests.fakes.ports import free_port
 
 READY_S = 30.0
 STOP_S = 20.0
@@ -168,7 +168,7 @@ def a_member(
 
     part: `controller` or `invoker`. prefix: a command that becomes the process.
     """
-    url, port = free_port()
+    url, port = free_url()
     own = {
         "BRISK_DATA": str(folder / f"{part}{number}"),
         "BRISK_HTTP__PORT": port,
@@ -227,10 +227,9 @@ def _secret(folder: Path) -> Path:
     return path
 
 
-def free_port() -> tuple[str, str]:
+def free_url() -> tuple[str, str]:
     """Return the URL and the number of a port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     return f"http://127.0.0.1:{port}", str(port)
 
 

@@ -1,15 +1,17 @@
 """A service of deploy/dev beside the usual one, which a test may kill and start again."""
 
+import asyncio
 import os
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tests.fakes.embedded import ROOT
+from tests.fakes.ports import free_port
 
 START_S: Final = 90.0
 
@@ -17,24 +19,31 @@ START_S: Final = 90.0
 class OwnService:
     """One that listens on ports of its own and keeps its data over a restart."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        """Use the script *name* of deploy/dev; all it keeps is in *folder*."""
+    def __init__(self, name: str, folder: Path, **options: str) -> None:
+        """Use the script *name* of deploy/dev; all it keeps is in *folder*.
+
+        options: what else the script reads, such as `user` for `KAFKA_USER`.
+        """
         self.name = name
-        self.port = two_free_ports()
+        self.port = free_port(more=1)  # a broker wants both
         self._folder = folder
         self._script = ROOT / "deploy" / "dev" / name
+        told = {"port": str(self.port), "home": str(folder), "keep_data": "1", **options}
         self._environment = os.environ | {  # noqa: TID251
-            f"{name.upper()}_PORT": str(self.port),
-            f"{name.upper()}_HOME": str(folder),
-            f"{name.upper()}_KEEP_DATA": "1",
+            f"{name}_{option}".upper(): value for option, value in told.items()
         }
+
+    @property
+    def address(self) -> str:
+        """Where it answers: host and port."""
+        return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Return when it answers."""
         self._run("start")
 
     def stop(self) -> None:
-        """Return when it has ended. Harmless when it has."""
+        """Return when it has ended; what it was given stays. Harmless when it has."""
         self._run("stop")
 
     def kill(self) -> None:
@@ -55,9 +64,9 @@ class OwnService:
 
 
 @contextmanager
-def own_service(name: str, folder: Path) -> Iterator[OwnService]:
-    """Run a service of one's own."""
-    service = OwnService(name, folder)
+def own_service(name: str, folder: Path, **options: str) -> Iterator[OwnService]:
+    """Run a service of one's own; see `OwnService`."""
+    service = OwnService(name, folder, **options)
     try:
         service.start()
         yield service
@@ -65,13 +74,7 @@ def own_service(name: str, folder: Path) -> Iterator[OwnService]:
         service.stop()
 
 
-def two_free_ports() -> int:
-    """Return a free port whose successor is free, too: a broker wants both."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port = int(first.getsockname()[1])
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-            except OSError:
-                continue
-            return port
+async def aside(step: Callable[[], None]) -> None:
+    """Have a step of a service done in a thread that ends with it; the loop goes on meanwhile."""
+    with ThreadPoolExecutor(1) as thread:
+        await asyncio.get_running_loop().run_in_executor(thread, step)

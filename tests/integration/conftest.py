@@ -9,7 +9,7 @@ from common.settings import KafkaSettings
 from common.store.couch import CouchStores
 from tests.couchfake.server import CouchFake
 from tests.fakes import kafka
-from tests.fakes.kafka import OwnBroker
+from tests.fakes.own_service import OwnService, own_service
 from tests.integration.couch import open_stores
 
 
@@ -30,17 +30,17 @@ async def stores(fake: CouchFake, tmp_path: Path) -> AsyncIterator[CouchStores]:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnService]:
     if reason := kafka.absence():
         pytest.skip(reason)
-    with kafka.own_broker(tmp_path_factory.mktemp("broker")) as broker:
+    with own_service("kafka", tmp_path_factory.mktemp("broker")) as broker:
         yield broker
 
 
 @pytest.fixture
-def settings(broker: OwnBroker) -> KafkaSettings:
+def settings(broker: OwnService) -> KafkaSettings:
     return kafka.settings(
-        bootstrap_servers=broker.servers,
+        bootstrap_servers=broker.address,
         session_timeout_s=1.5,
         hand_over_s=0.5,
         request_timeout_s=3.0,

@@ -17,7 +17,7 @@ from common.clock import SystemClock
 from common.message import topics
 from common.settings import KafkaSettings
 from tests.fakes.embedded import ROOT
-from tests.fakes.kafka import OwnBroker
+from tests.fakes.own_service import OwnService, aside
 from tests.fakes.records import a_message
 from tests.integration.kafka_bus import (
     DEADLINE_S,
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_a_broker_that_restarts_in_the_middle_loses_nothing_and_repeats_nothing(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path, how: str
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path, how: str
 ) -> None:
     async with opened(settings, tmp_path) as bus:
         received: list[KafkaDelivery] = []
@@ -50,12 +50,12 @@ async def test_a_broker_that_restarts_in_the_middle_loses_nothing_and_repeats_no
             consuming = tasks.create_task(consume())
             for number in range(100):
                 await bus.send(INVOKER, a_message(number), durable=number % 2 == 0)
-            await (broker.stop() if how == "stop" else broker.kill())
+            await aside(broker.stop if how == "stop" else broker.kill)
             late = [
                 tasks.create_task(bus.send(INVOKER, a_message(number), durable=number % 2 == 0))
                 for number in range(100, 200)
             ]
-            await broker.start()
+            await aside(broker.start)
             await asyncio.wait(late)
             await until(lambda: len(received) >= 200)
             await committed(settings, 200, "0")
@@ -66,12 +66,12 @@ async def test_a_broker_that_restarts_in_the_middle_loses_nothing_and_repeats_no
 
 
 async def test_while_the_broker_is_away_messages_wait_and_then_are_refused(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path
 ) -> None:
     few = settings.model_copy(update={"capacity": 20, "send_timeout_s": 1.0})
     async with opened(few, tmp_path) as bus:
         await bus.send(INVOKER, a_message(0), durable=True)
-        await broker.stop()
+        await aside(broker.stop)
         try:
             for number in range(1, 20):
                 await bus.send(INVOKER, a_message(number), durable=False)
@@ -82,19 +82,19 @@ async def test_while_the_broker_is_away_messages_wait_and_then_are_refused(
             with pytest.raises(BusUnavailable, match="did not confirm"):
                 await bus.secure(a_message(7))
         finally:
-            await broker.start()
+            await aside(broker.start)
         await bus.secure(a_message(7))
 
         assert numbers(await take(bus.receive(INVOKER), 20)) == list(range(20))
 
 
 async def test_a_bus_without_a_broker_does_not_open_and_one_that_lost_it_closes(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path
 ) -> None:
     bus = await KafkaBus.open(settings, tmp_path / "lost", SystemClock())
     await bus.send(INVOKER, a_message(0), durable=True)
     await take(bus.receive(INVOKER), 1)
-    await broker.stop()
+    await aside(broker.stop)
     try:
         await bus.send(INVOKER, a_message(1), durable=False)
         began_s = time.monotonic()
@@ -103,7 +103,7 @@ async def test_a_bus_without_a_broker_does_not_open_and_one_that_lost_it_closes(
         with pytest.raises(BusUnavailable):
             await KafkaBus.open(settings, tmp_path / "new", SystemClock())
     finally:
-        await broker.start()
+        await aside(broker.start)
 
 
 async def test_when_a_topic_goes_to_another_consumer_nothing_settled_goes_with_it(

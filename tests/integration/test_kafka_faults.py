@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ from common.bus.port import BusDenied, BusUnavailable, MessageTooLarge
 from common.clock import SystemClock
 from common.settings import KafkaSettings
 from tests.fakes import kafka
-from tests.fakes.kafka import OwnBroker
+from tests.fakes.own_service import OwnService, aside, own_service
+from tests.fakes.ports import free_port
 from tests.fakes.records import a_message
 from tests.fakes.wire import wire
 from tests.integration.kafka_bus import INVOKER, numbers, opened, take, until
@@ -30,11 +30,6 @@ def gauge(name: str, **labels: str) -> float:
 
 def in_flight() -> float:
     return gauge("brisk_bus_in_flight_messages")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 async def done(*command: str) -> bool:
@@ -56,9 +51,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSettings]
     if reason := kafka.absence():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("guarded")
-    with kafka.own_broker(folder, user=f"{USER}:{PASSWORD}") as broker:
+    with own_service("kafka", folder, user=f"{USER}:{PASSWORD}") as broker:
         yield KafkaSettings(
-            bootstrap_servers=broker.servers,
+            bootstrap_servers=broker.address,
             security="SASL_PLAINTEXT",
             sasl_mechanism="PLAIN",
             user=USER,
@@ -133,14 +128,14 @@ async def test_an_absent_broker_is_named_with_where_it_was_looked_for(tmp_path: 
 
 
 async def test_what_is_sent_while_the_broker_is_scaled_down_arrives_when_it_is_back(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path
 ) -> None:
     async with opened(settings, tmp_path) as bus:
         await bus.send(INVOKER, a_message(0), durable=True)
         deliveries = bus.receive(INVOKER)
         received = await take(deliveries, 1)
         received[0].settle()
-        await broker.stop()
+        await aside(broker.stop)
         try:
             sending = [
                 asyncio.ensure_future(bus.send(INVOKER, a_message(n), durable=True))
@@ -151,18 +146,18 @@ async def test_what_is_sent_while_the_broker_is_scaled_down_arrives_when_it_is_b
             assert in_flight() == 5, "what waits is shown for as long as it waits"
             assert not any(each.done() for each in sending)
         finally:
-            await broker.start()
+            await aside(broker.start)
         await asyncio.gather(*sending)
         assert numbers(await take(deliveries, 5)) == [1, 2, 3, 4, 5]
         assert in_flight() == 0
 
 
 async def test_a_slow_broker_costs_time_and_a_stuck_one_an_answer_but_no_message(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path
 ) -> None:
     port = free_port()
-    behind = OwnBroker(tmp_path / "behind", advertised_port=port)
-    await behind.start()
+    behind = OwnService("kafka", tmp_path / "behind", advertised_port=str(port))
+    await aside(behind.start)
     try:
         async with wire(port, behind.port) as between:
             slow = settings.model_copy(
@@ -193,7 +188,7 @@ async def test_a_slow_broker_costs_time_and_a_stuck_one_an_answer_but_no_message
                 assert [number for number in received if number != 2] == [0, 1, 3]
                 await until(lambda: in_flight() == 0)
     finally:
-        await behind.stop()
+        await aside(behind.stop)
 
 
 async def test_a_topic_that_takes_less_than_the_settings_say_is_named_and_respected(
@@ -230,11 +225,11 @@ async def test_a_broker_whose_disk_is_full_takes_nothing_and_loses_nothing(
 
 
 async def _fill_a_broker(folder: Path, settings: KafkaSettings, tmp_path: Path) -> None:
-    broker = OwnBroker(folder)
-    await broker.start()
+    broker = OwnService("kafka", folder)
+    await aside(broker.start)
     try:
         impatient = settings.model_copy(
-            update={"bootstrap_servers": broker.servers, "send_timeout_s": 4.0, "close_s": 1.0}
+            update={"bootstrap_servers": broker.address, "send_timeout_s": 4.0, "close_s": 1.0}
         )
         confirmed = []
         async with opened(impatient, tmp_path / "bus") as bus:
@@ -246,11 +241,11 @@ async def _fill_a_broker(folder: Path, settings: KafkaSettings, tmp_path: Path) 
                     confirmed.append(number)
             assert confirmed
             assert in_flight() >= 1, "what it does not take is still here"
-        await broker.stop()
+        await aside(broker.stop)
         assert await done("mount", "-o", "remount,size=400m", str(folder))
-        await broker.start()
+        await aside(broker.start)
         async with opened(impatient, tmp_path / "bus") as again:
             received = numbers(await take(again.receive(INVOKER), len(confirmed)))
         assert received == confirmed
     finally:
-        await broker.stop()
+        await aside(broker.stop)

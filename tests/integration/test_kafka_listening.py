@@ -8,7 +8,7 @@ import pytest
 from common.bus.port import Message
 from common.message import topics
 from common.settings import KafkaSettings
-from tests.fakes.kafka import OwnBroker
+from tests.fakes.own_service import OwnService, aside
 from tests.fakes.records import a_ping
 from tests.integration.kafka_bus import opened, until
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kafka
 
 
 async def test_what_is_said_around_an_outage_is_heard_once_and_in_order(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path
 ) -> None:
     heard: list[Message] = []
     async with opened(settings, tmp_path / "a") as hearing, opened(settings, tmp_path / "b") as bus:
@@ -24,10 +24,10 @@ async def test_what_is_said_around_an_outage_is_heard_once_and_in_order(
         for number in range(3):
             await bus.send(topics.HEALTH, a_ping(number), durable=True)
         await until(lambda: len(heard) == 3)
-        await broker.kill()
+        await aside(broker.kill)
         for number in range(3, 6):
             await bus.send(topics.HEALTH, a_ping(number), durable=False)
-        await broker.start()
+        await aside(broker.start)
         await until(lambda: len(heard) == 6)
 
     assert heard == [a_ping(number) for number in range(6)]

@@ -8,7 +8,7 @@ import pytest
 from common import metrics
 from common.message import topics
 from common.settings import KafkaSettings
-from tests.fakes.kafka import OwnBroker
+from tests.fakes.own_service import OwnService, aside
 from tests.fakes.records import a_message, a_ping
 from tests.integration.kafka_bus import INVOKER, opened, take, until
 
@@ -70,18 +70,18 @@ async def test_the_age_of_a_message_that_is_held_grows_until_it_is_settled(
 
 
 async def test_what_is_on_its_way_is_counted_until_the_broker_has_it(
-    broker: OwnBroker, settings: KafkaSettings, tmp_path: Path
+    broker: OwnService, settings: KafkaSettings, tmp_path: Path
 ) -> None:
     async with opened(settings, tmp_path) as bus:
         await bus.send(INVOKER, a_message(0), durable=True)
         assert value("in_flight_messages") == 0
-        await broker.stop()
+        await aside(broker.stop)
         try:
             for number in range(1, 8):
                 await bus.send(INVOKER, a_message(number), durable=False)
             assert value("in_flight_messages") == 7
         finally:
-            await broker.start()
+            await aside(broker.start)
         await until(lambda: value("in_flight_messages") == 0)
 
 

@@ -166,9 +166,9 @@ def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
         teller(ledger) as port,
         running_cluster(
             tmp_path,
-            store=f"http://127.0.0.1:{store.port}",
+            store=f"http://{store.address}",
             settings={
-                "BRISK_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{broker.port}",
+                "BRISK_KAFKA__BOOTSTRAP_SERVERS": broker.address,
                 "BRISK_POOL__MEMORY_MB": str(256 * SANDBOXES),
                 "BRISK_SANDBOX__NETWORK": "host",
                 "BRISK_CHECK_INVARIANTS": "true",

@@ -5,7 +5,6 @@ time; every process says which dependency fails, why and since when; and when it
 activation has one record, and the bill is their sum.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from tests.fakes.api import Api
 from tests.fakes.cluster import Cluster, a_member, health, running_cluster, wait_until
 from tests.fakes.couchdb import CouchProcess
 from tests.fakes.disks import small_disk
+from tests.fakes.own_service import own_service
 
 pytestmark = pytest.mark.kafka
 
@@ -214,20 +214,20 @@ def test_a_broker_that_dies_is_said_and_a_stop_meanwhile_ends_in_time(tmp_path: 
         "BRISK_KAFKA__CLOSE_S": "2", "BRISK_KAFKA__REQUEST_TIMEOUT_S": "3",
         "BRISK_STORE__CLOSE_S": "2", "BRISK_HTTP__DRAIN_S": "1",
     }  # fmt: skip
-    with kafka.own_broker(tmp_path / "broker") as broker:
-        servers = {"BRISK_KAFKA__BOOTSTRAP_SERVERS": broker.servers}
+    with own_service("kafka", tmp_path / "broker") as broker:
+        servers = {"BRISK_KAFKA__BOOTSTRAP_SERVERS": broker.address}
         with running_cluster(tmp_path, invokers=1, settings={**settings, **servers}) as cluster:
             cluster.api.put_action("warm", HELLO)
             done(cluster.api)
-            asyncio.run(broker.kill())
+            broker.kill()
             within(SOON_S, lambda: all(m.why("kafka") for m in cluster.members), cluster)
             assert cluster.api.call("GET", "actions/warm").status == 200
             assert cluster.controller.health()["state"] == "degraded"
-            asyncio.run(broker.start())
+            broker.start()
             wait_until(lambda: not any(m.why("kafka") for m in cluster.members), cluster.logs)
             wait_until(lambda: cluster.api.invoke("warm").status == 200, cluster.logs)
 
-            asyncio.run(broker.kill())
+            broker.kill()
             cluster.store.leave()
             began_s = time.monotonic()
             for member in reversed(cluster.members):

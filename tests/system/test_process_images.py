@@ -15,7 +15,7 @@ import pytest
 from tests.contract import engine
 from tests.fakes import kafka
 from tests.fakes.api import Api
-from tests.fakes.cluster import free_port, get
+from tests.fakes.cluster import free_url, get
 from tests.fakes.couchdb import CouchProcess, couch_process
 from tests.fakes.embedded import GUEST_AUTH, ROOT
 
@@ -48,7 +48,7 @@ def images() -> None:
 @contextmanager
 def container(image: str, settings: Mapping[str, str], *options: str) -> Iterator[tuple[str, str]]:
     """Run *image* on this host's loopback; yield where it answers, and its name."""
-    url, port = free_port()
+    url, port = free_url()
     own = {"BRISK_HTTP__HOST": "127.0.0.1", "BRISK_HTTP__PORT": port}
     given = [each for name, value in {**settings, **own}.items()
              for each in ("--env", f"{name}={value}")]  # fmt: skip

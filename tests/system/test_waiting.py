@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.couchfake.faults import LOCKED
-from tests.fakes.cluster import Member, a_member, free_port, wait_until
+from tests.fakes.cluster import Member, a_member, free_url, wait_until
 from tests.fakes.couchdb import couch_process
 
 NOBODY = "127.0.0.1:9"
@@ -50,7 +50,7 @@ def ask(url: str) -> tuple[int, str]:
 
 @PARTS
 def test_it_says_what_it_waits_for_and_stops_at_once(tmp_path: Path, part: str) -> None:
-    url, port = free_port()
+    url, port = free_url()
     with waiting(tmp_path, part, {"BRISK_COUCHDB__URL": url}) as member:
         wait_until(lambda: "cannot be reached" in (member.why("couchdb") or ""), [member.log])
         assert member.health()["state"] == "starting"

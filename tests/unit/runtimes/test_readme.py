@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from tests.fakes.ports import free_port
+
 RUNTIMES = Path(__file__).parents[3] / "runtimes"
 README = (RUNTIMES / "README.md").read_text()
 PROXY = str(RUNTIMES / "python/proxy.py")
@@ -66,8 +68,7 @@ def test_the_requests_are_those_that_are_answered(tmp_path: Path) -> None:
         said[line[0]] += line[2:] + "\r\n"
     requests = said[">"].replace("}\r\nPOST", "}POST").rstrip("\r\n").encode()
     answers = said["<"].replace('{"ok":true}\r\n', '{"ok":true}\n').rstrip("\r\n").encode()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-I", PROXY, "--http", f"127.0.0.1:{port}"]
     with subprocess.Popen(
         command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE
