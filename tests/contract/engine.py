@@ -36,10 +36,8 @@ def answers_at(path: Path) -> bool:
             return False
 
 
-needed = (
-    pytest.mark.docker,
-    pytest.mark.skipif(
-        not answers(), reason=f"no container engine answers on {socket()}: make services"
-    ),
+is_there = pytest.mark.skipif(
+    not answers(), reason=f"no container engine answers on {socket()}: make services"
 )
+needed = (pytest.mark.docker, is_there)
 """Marks of what needs an engine."""

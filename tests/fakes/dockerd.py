@@ -26,8 +26,11 @@ STOP_S: Final = 30.0
 class Engine:
     """One engine. `kill` is a crash; `start` begins it again, with what it had."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network_of: int | None = None) -> None:
         self.folder = folder
+        self._enter = ["unshare", "--net"]
+        if network_of is not None:
+            self._enter = ["nsenter", f"--net=/proc/{network_of}/ns/net"]
         self.socket = folder / "docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,7 +39,7 @@ class Engine:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    "unshare", "--net", "dockerd",
+                    *self._enter, "dockerd",
                     f"--host=unix://{self.socket}", f"--pidfile={self.folder}/pid",
                     f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
                     "--storage-driver=overlay2", "--bridge=none", "--iptables=false",
@@ -103,10 +106,13 @@ class Engine:
 
 
 @contextmanager
-def own_engine() -> Iterator[Engine]:
-    """Have an engine with the image of Python actions while inside."""
+def own_engine(*, network_of: int | None = None) -> Iterator[Engine]:
+    """Have an engine with the image of Python actions while inside.
+
+    network_of: a process whose network it shares; None makes one with nothing in it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="brisk-engine-"))  # short: sockets have 107 bytes
-    own = Engine(folder)
+    own = Engine(folder, network_of)
     try:
         own.start()
         with client() as shared, own.client() as mine:

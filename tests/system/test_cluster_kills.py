@@ -1,86 +1,34 @@
 """A cluster whose every part is killed while 2 000 activations go through it: nothing is lost.
 
-An engine of containers is killed in `test_engine_outage`.
 Clients keep a ledger of what they were promised. At the end it equals the records, the bill is the
-sum of the records, and no function has run twice.
+sum of the records, and no function has run twice. The container engine is killed in a cluster of
+its own, since its functions can tell nobody outside its network that they run.
 """
 
-import socketserver
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from invoker import outcome
+from tests.contract import engine
 from tests.fakes import kafka
-from tests.fakes.api import Api
-from tests.fakes.cluster import Cluster, health, running_cluster, wait_until
+from tests.fakes.cluster import running_cluster
+from tests.fakes.dockerd import own_engine
+from tests.fakes.ledger import Ledger, calling, check, killed_one_by_one
 from tests.fakes.own_service import own_service
+from tests.fakes.teller import teller, teller_apart
 
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.pouchdb,
-    pytest.mark.timeout(400),
-]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 
-ACTIVATIONS: Final = 2_000
-CALLERS: Final = 8
-ACTIONS: Final = 4
-PAUSE_S: Final = 0.2
-END_S: Final = 120.0
-ID_CHARACTERS: Final = 32
-KILLS_OF_SANDBOXES: Final = 2
 SANDBOXES: Final = 8
 """Of an invoker: as many may run when it is killed."""
-TELLS = """
-import os, socket
-
-def main(a):
-    print("runs")
-    with socket.create_connection(("127.0.0.1", {port}), timeout=15) as teller:
-        teller.sendall(os.environ["__OW_ACTIVATION_ID"].encode())
-        assert teller.recv(1)
-    return {{"number": a["number"]}}
-"""
-
-
-class Ledger:
-    """What clients were promised, and how often each function said that it runs."""
-
-    def __init__(self) -> None:
-        self.promised: dict[str, int] = {}
-        """The number of each call that was answered with an id."""
-        self.unknown = 0
-        """Calls whose connection broke: they may have been accepted."""
-        self.refused: Counter[int] = Counter()
-        self.odd: list[str] = []
-        self.ran: Counter[str] = Counter()
-        self.all_were_killed = False
-        self._next = 0
-        self._lock = threading.Lock()
-
-    def next(self) -> int | None:
-        """Return the number of the next call; None when there were enough."""
-        with self._lock:
-            self._next += 1
-            is_enough = self.all_were_killed and len(self.promised) >= ACTIVATIONS
-            return None if is_enough else self._next
-
-    def has_reached(self, *, promised: int = 0, attempts: int = 0) -> bool:
-        """Tell whether there are as many; or it does not matter, since something odd was seen."""
-        enough = len(self.promised) >= promised and self.attempts >= attempts
-        return enough or bool(self.odd)
-
-    @property
-    def attempts(self) -> int:
-        """Calls that have ended somehow."""
-        return len(self.promised) + self.unknown + self.refused.total()
+CONTAINERS: Final = 4
+SETTINGS: Final = {
+    "BRISK_SANDBOX__NETWORK": "host",
+    "BRISK_CHECK_INVARIANTS": "true",
+    "BRISK_LIMITS__BLOCKING_WAIT_MS": "8000",
+}
 
 
 @pytest.fixture
@@ -88,73 +36,7 @@ def ledger() -> Ledger:
     return Ledger()
 
 
-@contextmanager
-def teller(ledger: Ledger) -> Iterator[int]:
-    """Listen to functions that say that they run; yield the port."""
-
-    class Hear(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            ledger.ran[self.rfile.read(ID_CHARACTERS).decode()] += 1
-            self.wfile.write(b".")
-
-    class Server(socketserver.ThreadingTCPServer):
-        request_queue_size = 128
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Hear) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield int(server.server_address[1])
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def call(api: Api, ledger: Ledger, done: threading.Event) -> None:
-    """Invoke until enough was accepted; what is refused is tried again later, as a client would."""
-    while not done.is_set() and (number := ledger.next()) is not None:
-        path = f"actions/tells{number % ACTIONS}" + "?blocking=true" * (number % 5 == 0)
-        try:
-            answered = api.call("POST", path, {"number": number})
-        except (OSError, HTTPException):
-            ledger.unknown += 1
-            done.wait(PAUSE_S)
-            continue
-        if "activationId" in answered.body:
-            ledger.promised[answered.body["activationId"]] = number
-        elif answered.status in (429, 503):
-            ledger.refused[answered.status] += 1
-            done.wait(PAUSE_S)
-        else:
-            ledger.odd.append(str(answered))
-            return
-
-
-def every_end(api: Api) -> dict[str, dict[str, Any]]:
-    """Return every record by its id; none is there twice."""
-    found: list[dict[str, Any]] = []
-    while page := api.call("GET", f"activations?docs=true&limit=200&skip={len(found)}").body:
-        found += page
-    ends = {record["activationId"]: record for record in found}
-    assert len(ends) == len(found)
-    return ends
-
-
-def killed_one_by_one(
-    ledger: Ledger, kills: list[tuple[Callable[[], None], Callable[[], None]]]
-) -> None:
-    """Kill each in its turn, spread over the calls; start it when its absence has been felt."""
-    for turn, (kill, start) in enumerate(kills, 1):
-        due = ACTIVATIONS * turn // (len(kills) + 1)
-        wait_until(partial(ledger.has_reached, promised=due), within_s=END_S)
-        kill()
-        felt = ledger.attempts + CALLERS
-        wait_until(partial(ledger.has_reached, attempts=felt), within_s=END_S)
-        start()
-    ledger.all_were_killed = True
-
-
+@pytest.mark.pouchdb
 def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
     tmp_path: Path, ledger: Ledger
 ) -> None:
@@ -163,67 +45,55 @@ def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
     with (
         own_service("kafka", tmp_path / "kafka") as broker,
         own_service("couchdb", tmp_path / "couchdb") as store,
-        teller(ledger) as port,
+        teller(ledger.hear) as port,
         running_cluster(
             tmp_path,
             store=f"http://{store.address}",
             settings={
+                **SETTINGS,
                 "BRISK_KAFKA__BOOTSTRAP_SERVERS": broker.address,
-                "BRISK_POOL__MEMORY_MB": str(256 * SANDBOXES),
-                "BRISK_SANDBOX__NETWORK": "host",
-                "BRISK_CHECK_INVARIANTS": "true",
                 "BRISK_KAFKA__SEND_TIMEOUT_S": "4",
-                "BRISK_LIMITS__BLOCKING_WAIT_MS": "8000",
+                "BRISK_POOL__MEMORY_MB": str(256 * SANDBOXES),
             },
         ) as cluster,
     ):
-        api = cluster.api
-        for number in range(ACTIONS):
-            api.put_action(f"tells{number}", TELLS.format(port=port))
-        done = threading.Event()
-        callers = [threading.Thread(target=call, args=(api, ledger, done)) for _ in range(CALLERS)]
-        for caller in callers:
-            caller.start()
-        try:
+        with calling(cluster.api, ledger, port):
             killed_one_by_one(
                 ledger,
                 [(each.kill, each.start)
                  for each in (cluster.invokers[0], broker, cluster.controller, store,
                               cluster.invokers[1])],
             )  # fmt: skip
-            for caller in callers:
-                caller.join(END_S)
-        finally:
-            done.set()
-        assert ledger.odd == []
-        check(cluster, ledger)
+        check(cluster, ledger, texts=[outcome.INTERRUPTED], most_broken=2 * SANDBOXES)
 
 
-def check(cluster: Cluster, ledger: Ledger) -> None:
-    """Compare the ledger with the records, the bill, and what the functions said."""
-    api = cluster.api
-    wait_until(lambda: health(cluster) == ["up", "up"], cluster.logs)
-    for activation_id in ledger.promised:
-        api.record(activation_id, within_s=END_S)
-    ends = every_end(api)
-    assert ends.keys() >= ledger.promised.keys()
-    assert len(ends) - len(ledger.promised) <= ledger.unknown
-    for activation_id, end in ends.items():
-        response = end["response"]
-        if response["success"]:
-            result = response["result"]
-            assert ledger.ran[activation_id] == 1, end
-            assert len(end["logs"]) == 1, end
-            assert result["number"] == ledger.promised.get(activation_id, result["number"])
-        else:
-            assert response["status"] == "whisk internal error", (response, end["logs"])
-            assert response["result"]["error"] == outcome.INTERRUPTED, response
-            assert ledger.ran[activation_id] <= 1
-    assert ledger.ran.keys() <= ends.keys()
-    broken = [end for end in ends.values() if not end["response"]["success"]]
-    assert len(broken) <= KILLS_OF_SANDBOXES * SANDBOXES  # nothing else breaks what runs
-    own = "/api/brisk/v1/namespaces/_"
-    total = api.call("GET", f"{own}/usage").body["total"]
-    whole = [api.call("GET", f"{own}/activations/{each}").body for each in ends]
-    assert total["activations"] == len(ends)
-    assert total["billed_ms"] == sum(each["billed_ms"] for each in whole)
+@pytest.mark.docker
+@pytest.mark.needs_root
+@engine.is_there
+def test_however_often_the_engine_is_killed_each_promise_has_one_record_and_one_bill(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    if reason := kafka.absence():
+        pytest.skip(reason)
+    kills = 2
+    with (
+        teller_apart(ledger.hear) as (pid, port),
+        own_engine(network_of=pid) as own,
+        running_cluster(
+            tmp_path,
+            settings={
+                **SETTINGS,
+                "BRISK_INVOKER__DRIVER": "docker",
+                "BRISK_DOCKER__SOCKET": str(own.socket),
+                "BRISK_POOL__MEMORY_MB": str(256 * CONTAINERS),
+            },
+        ) as cluster,
+    ):
+        with calling(cluster.api, ledger, port):
+            killed_one_by_one(ledger, [(own.kill, own.start)] * kills)
+        check(
+            cluster,
+            ledger,
+            texts=[outcome.LOST],
+            most_broken=kills * len(cluster.invokers) * CONTAINERS,
+        )
