@@ -34,6 +34,13 @@ COMMANDS: Final[dict[Language, list[str]]] = {
     "skeleton": [sys.executable, "-I", str(ROOT / "runtimes/native/proxy.py"), "--skeleton"],
 }
 
+CHANNEL: Final = 3
+"""Where a runtime finds its channel. Node keeps what is above 15 open for its children."""
+_AS_CHANNEL: Final = (
+    "import os, sys; fd = int(sys.argv[1]); os.dup2(fd, 3); fd == 3 or os.close(fd); "
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
 
 @dataclass
 class Log:
@@ -117,16 +124,21 @@ class RuntimeProcess:
             self.process.kill()
             self.process.wait(5)
 
-    def _start(self, arguments: list[str], stdout: int, stderr: int, fds: tuple[int, ...]) -> None:
+    def _start(
+        self, arguments: list[str], stdout: int, stderr: int, channel: int | None = None
+    ) -> None:
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+        command = [*COMMANDS[self.language], *arguments]
+        if channel is not None:
+            command = [sys.executable, "-I", "-S", "-c", _AS_CHANNEL, str(channel), *command]
         self.process = subprocess.Popen(
-            [*COMMANDS[self.language], *arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             cwd=self.folder,
             env={"HOME": str(self.folder), "TMPDIR": str(self.folder), "PATH": path},
-            pass_fds=fds,
+            pass_fds=() if channel is None else (channel,),
         )
 
 
@@ -137,8 +149,7 @@ class FramesProcess(RuntimeProcess):
         ours, theirs = socket.socketpair()
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        fd = theirs.fileno()
-        self._start(["--channel", str(fd)], out_write, err_write, (fd,))
+        self._start(["--channel", str(CHANNEL)], out_write, err_write, theirs.fileno())
         theirs.close()
         os.close(out_write)
         os.close(err_write)
@@ -168,7 +179,7 @@ class HttpProcess(RuntimeProcess):
             self.port = probe.getsockname()[1]
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        self._start(["--http", f"127.0.0.1:{self.port}"], out_write, err_write, ())
+        self._start(["--http", f"127.0.0.1:{self.port}"], out_write, err_write)
         os.close(out_write)
         os.close(err_write)
         self._pipes = {out_read: Stream.STDOUT, err_read: Stream.STDERR}

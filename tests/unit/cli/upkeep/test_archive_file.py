@@ -127,7 +127,9 @@ def test_lines_that_are_missing_doubled_or_swapped_are_noticed(file: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", gzip.compress(b""), gzip.compress(b"[]\n"), gzip.compress(b"{}\n")]
+    "content",
+    [b"", b"hello", gzip.compress(b""), gzip.compress(b"[]\n"), gzip.compress(b"{}\n")],
+    ids=["empty", "text", "nothing", "list", "object"],
 )
 def test_what_is_no_backup_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
