@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract import ran
 from tests.fakes.clock import FakeClock
 
 REQUIRE_SERVICES = os.getenv("BRISK_REQUIRE_SERVICES") == "1"
@@ -59,6 +60,18 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped where everything is required"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which suite of a port ran against what."""
+    outcomes = [
+        (report.nodeid, outcome)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+    ]
+    if said := ran.lines(outcomes, ran.ADAPTERS):
+        terminalreporter.section("contract suites, and what they ran against")
+        terminalreporter.write_line("\n".join(said))
 
 
 @pytest.fixture

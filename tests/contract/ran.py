@@ -7,7 +7,16 @@ A suite that nobody ran, or an adapter that was left out, is seen by its absence
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from typing import Final
 
+ADAPTERS: Final = frozenset(
+    {
+        *("sqlite", "couchfake", "pouchdb", "couchdb"),
+        *("memory", "kafka"),
+        *("process", "docker"),
+        *("python", "nodejs", "frames", "http"),
+    }
+)
 _ID = re.compile(r"tests/contract/test_(?P<suite>\w+)\.py::[^\[]+\[(?P<parameters>.*)\]")
 
 

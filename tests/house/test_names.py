@@ -31,7 +31,7 @@ COUNTS = {
 }  # fmt: skip
 
 
-OTHER_VARIABLES = {"BRISK_DEV", "BRISK_REQUIRE_SERVICES"}
+OTHER_VARIABLES = {"BRISK_DEV", "BRISK_REQUIRE_SERVICES", "BRISK_TEST_WORKERS"}
 """Of scripts for development, and of tests."""
 
 
