@@ -6,9 +6,11 @@ the store, within a bound; meanwhile others, whose action is at hand, go on.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from common.clock import Clock
+from common.codec import decode
 from common.entity.action import Action
 from common.entity.names import QualifiedName
 from common.ids import Rev
@@ -42,15 +44,19 @@ class PatientActions:
         """Return the code of *action*, None when it has none. Raises `Corrupted` and others."""
         return await self._read(lambda: self._store.code(action), action.name)
 
-    async def arguments(self, message: ActivationMessage) -> bytes:
-        """Return the payload of *message*, wherever it lies.
+    async def with_arguments(self, message: ActivationMessage) -> ActivationMessage:
+        """Return *message* with what it hands on, wherever that lies.
 
         Raises `Missing`, `Corrupted`, `StoreUnavailable`.
         """
-        ref = message.payload_ref
-        if ref is None:
-            return message.payload
-        return await self._read(lambda: self._store.arguments(ref), message.action)
+        ref, env_ref = message.payload_ref, message.init_env_ref
+        if ref is not None:
+            payload = await self._read(lambda: self._store.arguments(ref), message.action)
+            message = replace(message, payload=payload, payload_ref=None)
+        if env_ref is not None:
+            data = await self._read(lambda: self._store.arguments(env_ref), message.action)
+            message = replace(message, init_env=decode(data), init_env_ref=None)
+        return message
 
     async def _read(self, ask: Callable[[], Awaitable[Read]], name: QualifiedName) -> Read:
         give_up_s: float | None = None

@@ -218,14 +218,13 @@ class Invoker:
             log.warning("action_not_read", action=message.action.doc_id, transid=message.transid,
                         why=str(error))  # fmt: skip
             return self._failed(message, Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
-        if message.payload_ref is not None:
-            try:
-                message = replace(message, payload=await self._actions.arguments(message))
-            except BriskError as error:
-                log.error("arguments_not_read", activation=message.activation_id,
-                          transid=message.transid, why=str(error))  # fmt: skip
-                text = outcome.ARGUMENTS_NOT_FETCHED
-                return self._failed(message, Status.WHISK_ERROR, text, action)
+        try:
+            message = await self._actions.with_arguments(message)
+        except BriskError as error:
+            log.error("arguments_not_read", activation=message.activation_id,
+                      transid=message.transid, why=str(error))  # fmt: skip
+            text = outcome.ARGUMENTS_NOT_FETCHED
+            return self._failed(message, Status.WHISK_ERROR, text, action)
         return await self._run(delivery, message, action)
 
     async def _run(

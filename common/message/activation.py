@@ -28,6 +28,8 @@ class ActivationMessage:
     """Where the payload lies that is too large for the bus; *payload* is an empty object then."""
     init_env: Mapping[str, str] = field(default_factory=dict)
     """Init parameters, as text; they reach only code that is loaded anew."""
+    init_env_ref: BlobRef | None = None
+    """Where they lie, likewise; *init_env* is empty then."""
     received_ms: int
     """When the request came in; `waitTime` counts from here."""
     memory_mb: int

@@ -87,7 +87,7 @@ def _split(data: bytes) -> tuple[str, bytes, dict[str, Any]]:
 
 
 def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
-    action, ref = message.action, message.payload_ref
+    action = message.action
     return {
         "activation_id": message.activation_id,
         "transid": message.transid,
@@ -101,7 +101,8 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "received_ms": message.received_ms,
         "memory_mb": message.memory_mb,
         "kind": message.kind,
-        "payload_ref": None if ref is None else [ref.sha256, ref.size],
+        "payload_ref": _ref_field(message.payload_ref),
+        "init_env_ref": _ref_field(message.init_env_ref),
         "blocking": message.blocking,
         "api_key": message.api_key,
         "cause": message.cause,
@@ -110,11 +111,18 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
     }
 
 
+def _ref_field(ref: BlobRef | None) -> list[Any] | None:
+    return None if ref is None else [ref.sha256, ref.size]
+
+
+def _ref(field: list[Any] | None) -> BlobRef | None:
+    return None if field is None else BlobRef(*field)
+
+
 def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
     namespace, package, name = fields["action"]
     cause = fields["cause"]
-    # Absent in what a journal holds of an older release.
-    ref = fields.get("payload_ref")
+    # Some are absent in what a journal holds of an older release.
     return ActivationMessage(
         activation_id=ActivationId(fields["activation_id"]),
         transid=TransId(fields["transid"]),
@@ -125,8 +133,9 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         rev=Rev(fields["rev"]),
         version=fields["version"],
         payload=payload,
-        payload_ref=None if ref is None else BlobRef(*ref),
+        payload_ref=_ref(fields.get("payload_ref")),
         init_env=fields["init_env"],
+        init_env_ref=_ref(fields.get("init_env_ref")),
         received_ms=fields["received_ms"],
         memory_mb=fields["memory_mb"],
         kind=fields.get("kind", ""),

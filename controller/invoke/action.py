@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeAlias
 
 from common.bus.port import Bus, MessageTooLarge
 from common.clock import Clock
+from common.codec import encode
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
@@ -129,14 +130,20 @@ class ActionInvoker:
         return await self.promise(message) if record is None else Finished(record)
 
     async def _published(self, message: ActivationMessage, *, durable: bool) -> ActivationMessage:
-        """Send *message*, or one that says where its payload lies, and return what was sent."""
+        """Send *message*, or one that says where its arguments lie, and return what was sent."""
         try:
             await self._balancer.publish(message, durable=durable)
         except MessageTooLarge:
-            ref = await self._blobs.put(message.payload)
-            message = replace(message, payload=b"{}", payload_ref=ref)
+            message = await self._lightened(message)
             await self._balancer.publish(message, durable=durable)
         return message
+
+    async def _lightened(self, message: ActivationMessage) -> ActivationMessage:
+        """Leave with the store what *message* hands on. Raises `StoreUnavailable`."""
+        ref, env_ref = await self._blobs.put(message.payload), None
+        if message.init_env:
+            env_ref = await self._blobs.put(encode(dict(message.init_env)))
+        return replace(message, payload=b"{}", payload_ref=ref, init_env={}, init_env_ref=env_ref)
 
     def try_begin(
         self,

@@ -166,6 +166,7 @@ MESSAGES = st.builds(
     api_key=st.none() | st.text(),
     cause=st.none() | _IDS,
     payload_ref=st.none() | st.builds(BlobRef, st.text(), st.integers(0, 1 << 40)),
+    init_env_ref=st.none() | st.builds(BlobRef, st.text(), st.integers(0, 1 << 40)),
 )
 """Any message to an invoker."""
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -201,9 +201,27 @@ async def test_arguments_that_were_too_large_for_the_bus_are_read_from_the_store
         assert b'"value":{"n":1}' in record.response.result, "the fake runtime echoes"
 
 
-async def test_arguments_that_are_gone_are_the_platforms_fault_and_cost_nothing() -> None:
+async def test_initial_parameters_that_were_too_large_for_the_bus_reach_the_load() -> None:
+    loads = []
+
+    async def listening(operation: Operation, payload: bytes) -> Reply:
+        if operation == "init":
+            loads.append(decode(payload)["value"]["env"]["model"])
+        return Answer(200, b"{}", 2)
+
+    async with running(FakeDriver(listening)) as platform:
+        ref = await platform.actions.blobs.put(b'{"model":"large"}')
+        message = replace(a_message(platform.actions.action), init_env_ref=ref)
+        record = await platform.ran(message)
+    assert record.response.status is Status.SUCCESS
+    assert loads == ["large"]
+
+
+@pytest.mark.parametrize("part", ["payload_ref", "init_env_ref"])
+async def test_arguments_that_are_gone_are_the_platforms_fault_and_cost_nothing(part: str) -> None:
     async with running() as platform:
-        message = replace(a_message(platform.actions.action), payload_ref=BlobRef("0" * 64, 7))
+        gone: dict[str, Any] = {part: BlobRef("0" * 64, 7)}
+        message = replace(a_message(platform.actions.action), **gone)
         record = await platform.ran(message)
         assert words(record) == (Status.WHISK_ERROR, outcome.ARGUMENTS_NOT_FETCHED)
         assert record.billed_ms == 0

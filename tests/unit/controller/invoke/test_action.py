@@ -8,7 +8,7 @@ import pytest
 from common.bus.memory import MemoryBus
 from common.bus.port import BusUnavailable, Message, MessageTooLarge
 from common.clock import SystemClock
-from common.codec import decode
+from common.codec import decode, encode
 from common.entity.action import Action, Parameter
 from common.entity.activation import ActivationRecord, Response, Status
 from common.entity.identity import Identity
@@ -50,8 +50,10 @@ class HesitantBus(MemoryBus):
 
     async def send(self, topic: Topic, message: Message, *, durable: bool) -> None:
         await asyncio.sleep(0)
-        if isinstance(message, ActivationMessage) and len(message.payload) > self.largest_bytes:
-            raise MessageTooLarge
+        if isinstance(message, ActivationMessage):
+            handed_on = message.payload + encode(dict(message.init_env))
+            if len(handed_on) > self.largest_bytes:
+                raise MessageTooLarge
         await super().send(topic, message, durable=durable)
 
     async def secure(self, message: ActivationMessage) -> None:
@@ -153,6 +155,26 @@ async def test_arguments_that_are_too_large_for_the_bus_are_left_with_the_store(
     assert message.payload == b"{}"
     assert message.payload_ref is not None
     assert await controller.blobs.get(message.payload_ref) == payload
+    assert controller.inflight.complete(message.activation_id, ended(message))
+    await call
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_initial_parameters_that_are_too_large_for_the_bus_go_the_same_way(
+    blocking: bool,
+) -> None:
+    controller = Controller()
+    controller.bus.largest_bytes = 50
+    text = '"' * 40  # which takes twice its length in a message
+    action = replace(an(an_action()), parameters=(Parameter("model", text, init=True),))
+    call = asyncio.ensure_future(controller.invoke(action, b'{"n":1}', blocking=blocking))
+    message = await controller.sent()
+
+    assert (message.payload, message.init_env) == (b"{}", {})
+    assert message.payload_ref is not None
+    assert message.init_env_ref is not None
+    assert await controller.blobs.get(message.payload_ref) == b'{"n":1}'
+    assert decode(await controller.blobs.get(message.init_env_ref)) == {"model": text}
     assert controller.inflight.complete(message.activation_id, ended(message))
     await call
 
