@@ -28,7 +28,7 @@ from common import data_folder, metrics
 from common import log as logging
 from common.bus.journal import Journal
 from common.bus.memory import MemoryBus
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
 from common.data_folder import DataFolder
 from common.entity.manifest import Manifest
 from common.errors import BriskError
@@ -97,18 +97,19 @@ class Platform:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, data: Path, *, auth: str | None = None
+    settings: Settings, data: Path, *, auth: str | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Platform]:
     """Yield an embedded platform that serves until the end of the block.
 
     data: its folder; made if need be.
     auth: the key of the guest, for a first start; None makes one up.
+    clock: None is that of this machine; tests may have one that they put forward.
     Raises `BriskError` when it cannot start; nothing is left behind then.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(data_folder.opened(data))
         log_file = stack.enter_context(folder.opened_log())
-        clock = SystemClock()
+        clock = clock or SystemClock()
         stack.enter_context(logging.set_up(settings.log_level, log_file, clock))
         listener = stack.enter_context(listening(settings.http.host, settings.http.port))
         url = url_of(settings.http.host, listener)

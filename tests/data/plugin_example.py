@@ -1,0 +1,69 @@
+"""Tests as a user of the plugin writes them; run by `tests/system/test_plugin.py`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.failures import Failure
+from cli.testing import Brisk
+from common.settings import Settings, ThrottleSettings
+
+
+@pytest.fixture(scope="session")
+def brisk_settings() -> Settings:
+    return Settings(throttle=ThrottleSettings(invocations_per_minute=20))
+
+
+def greet(args: dict[str, Any]) -> dict[str, Any]:
+    print("greeted")  # noqa: T201
+    return {"greeting": f"{args['word']} {args['name']}"}
+
+
+def test_a_function(brisk: Brisk) -> None:
+    assert brisk.deploy(greet, parameters={"word": "Hello"}) == "greet"
+    done = brisk.invoke("greet", {"name": "Ada"})
+    assert (done.result, done.logs, done.status) == (
+        {"greeting": "Hello Ada"},
+        ["greeted"],
+        "success",
+    )
+    failed = brisk.invoke("greet")
+    assert failed.status == "application error"
+    assert failed.result["error"]
+
+
+def test_files_and_folders(brisk: Brisk, tmp_path: Path) -> None:
+    (tmp_path / "js.js").write_text("const own = () => ({n: 1}); exports.own = own\n")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text("def main(args):\n    return {'n': 2}\n")
+    assert brisk.invoke(brisk.deploy(tmp_path / "app")).result == {"n": 2}
+    assert brisk.deploy(tmp_path / "js.js", "other", main="own") == "other"
+    assert brisk.invoke("other").result == {"n": 1}
+
+
+def test_each_test_begins_with_nothing(brisk: Brisk) -> None:
+    with pytest.raises(Failure, match="does not exist"):
+        brisk.invoke("greet")
+
+
+def test_a_minute_takes_no_minute(brisk: Brisk) -> None:
+    brisk.clock.advance(60)
+    brisk.deploy(greet, parameters={"word": "Hello", "name": "you"})
+    first = brisk.invoke("greet")
+    for _ in range(19):
+        brisk.client.invoke(_named("greet"), {}, blocking=False, result=False)
+    with pytest.raises(Failure) as refused:
+        brisk.invoke("greet")
+    assert refused.value.status == 429
+    brisk.clock.advance(60)
+    later = brisk.invoke("greet")
+    assert later.record["start"] - first.record["start"] >= 60_000
+    with pytest.raises(ValueError, match="put back"):
+        brisk.clock.advance(-1)
+
+
+def _named(name: str) -> Any:
+    from cli.names import parse_entity
+
+    return parse_entity(name)
