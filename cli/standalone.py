@@ -9,7 +9,6 @@ let in, then what has begun may end, then sandboxes go, then the stores are flus
 
 import asyncio
 import gc
-import math
 import os
 import signal
 import sys
@@ -18,7 +17,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvloop
 
@@ -54,6 +53,9 @@ from controller.balance.port import UP, require_all_up
 from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
 from controller.invoke.action import ActionInvoker
+from controller.invoke.compositions import Bounds, Compositions
+from controller.invoke.entrance import Entrance
+from controller.invoke.notes import Notes
 from controller.invoke.resolve import Resolver
 from invoker.actions import PatientActions
 from invoker.driver import reach
@@ -172,10 +174,18 @@ async def running(
         completions = Completions(bus, CONTROLLER, inflight, stores.activations, clock)
         await completions.listen()
         await stack.enter_async_context(serving(completions.serve()))
-        housekeeper = Housekeeper(stores, settings.retention, clock, name="standalone")
-        await stack.enter_async_context(serving(housekeeper.run()))
+        await stack.enter_async_context(serving(_housekeeper(settings, clock, stores).run()))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
+        entrance = _entrance(
+            settings,
+            clock,
+            bus,
+            _Kept(stores, catalog, subjects),
+            SingleInvoker(bus, INVOKER, lambda: invoker.is_healthy),
+            inflight,
+        )
+        await stack.enter_async_context(entrance.open(patience.left_s))
         services = Services(
             settings=settings,
             clock=clock,
@@ -186,16 +196,7 @@ async def running(
             subjects=subjects,
             registries=RegistryStore(stores.entities, lambda: seal, clock),
             entitlement=Entitlement(clock, inflight),
-            invoker=ActionInvoker(
-                CONTROLLER,
-                bus=bus,
-                balancer=SingleInvoker(bus, INVOKER, lambda: invoker.is_healthy),
-                inflight=inflight,
-                keys=subjects,
-                blobs=stores.blobs,
-                clock=clock,
-                max_payload_bytes=settings.limits.max_payload_bytes,
-            ),
+            invoker=entrance,
             invoker_health=lambda: {
                 f"invoker{INVOKER}/{INVOKER}": UP if invoker.is_healthy else "unhealthy"
             },
@@ -205,11 +206,10 @@ async def running(
         async def check_invoker() -> None:
             require_all_up(services.invoker_health())
 
-        checks: dict[Dependency, Check] = {
-            "store": stores.check, "spool": stores.check_spool, "invokers": check_invoker,
-        }  # fmt: skip
         stack.enter_context(health.shown())
-        await stack.enter_async_context(health.watched(checks))
+        await stack.enter_async_context(
+            health.watched(_checks(stores) | {"invokers": check_invoker})
+        )
         health.begin()
         stack.enter_context(_shown(pool.books, driver, stores, journal, bus))
         await stack.enter_async_context(
@@ -217,7 +217,7 @@ async def running(
                 services,
                 listener,
                 drain_s=settings.http.drain_s,
-                end_waits=partial(inflight.expire, math.inf),
+                end_waits=entrance.end_waits,
             )
         )
         stack.callback(patience.begin)
@@ -292,6 +292,54 @@ def _network(
     return network, (*report.degradations, *reach.consequences(wanted, network))
 
 
+def _housekeeper(settings: Settings, clock: Clock, stores: SqliteStores) -> Housekeeper:
+    return Housekeeper(stores, settings.retention, clock, name="standalone")
+
+
+def _checks(stores: SqliteStores) -> dict[Dependency, Check]:
+    return {"store": stores.check, "spool": stores.check_spool}
+
+
+class _Kept(NamedTuple):
+    """What is kept in the stores, and who reads it."""
+
+    stores: SqliteStores
+    catalog: Catalog
+    subjects: SubjectStore
+
+
+def _entrance(
+    settings: Settings,
+    clock: Clock,
+    bus: MemoryBus,
+    kept: _Kept,
+    balancer: SingleInvoker,
+    inflight: InFlight,
+) -> Entrance:
+    blobs, resolver = kept.stores.blobs, Resolver(kept.catalog)
+    primitives = ActionInvoker(
+        CONTROLLER,
+        bus=bus,
+        balancer=balancer,
+        inflight=inflight,
+        keys=kept.subjects,
+        blobs=blobs,
+        clock=clock,
+        max_payload_bytes=settings.limits.max_payload_bytes,
+    )
+    compositions = Compositions(
+        CONTROLLER,
+        bus=bus,
+        primitives=primitives,
+        resolver=resolver,
+        notes=Notes(resolver, kept.catalog.actions, blobs, clock),
+        activations=kept.stores.activations,
+        clock=clock,
+        bounds=Bounds(settings.limits.sequence_length, settings.controller.max_compositions),
+    )
+    return Entrance(primitives, compositions, inflight)
+
+
 def _manifest() -> Manifest:
     """Return all kinds; Python's default is the version that the platform itself runs on."""
     return Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -324,6 +372,7 @@ def _shown(
             metrics.SPOOL_SIZE: lambda: stores.spool_bytes,
             metrics.JOURNAL_PENDING: lambda: journal.pending,
             metrics.BUS_DEPTH["invoker"]: partial(bus.depth, topics.invoker(INVOKER)),
+            metrics.BUS_DEPTH["composition"]: partial(bus.depth, topics.compositions(CONTROLLER)),
             metrics.BUS_DEPTH["completed"]: partial(bus.depth, topics.completed(CONTROLLER)),
         }
     )

@@ -142,6 +142,10 @@ class SequenceTooLong(BriskError):
     """Too many actions in the sequence."""
 
 
+class SequenceCyclic(BriskError):
+    """Sequence may not refer to itself."""
+
+
 class ComponentNotFound(BriskError):
     """Sequence component does not exist."""
 

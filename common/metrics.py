@@ -38,7 +38,9 @@ StartKind: TypeAlias = Literal["cold", "stem", "warm"]
 SandboxState: TypeAlias = Literal[
     "starting", "blank", "busy", "ready", "pausing", "paused", "removing"
 ]
-TopicClass: TypeAlias = Literal["invoker", "completed", "health", "cacheInvalidation", "events"]
+TopicClass: TypeAlias = Literal[
+    "invoker", "composition", "completed", "health", "cacheInvalidation", "events"
+]
 RouteClass: TypeAlias = Literal[
     "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
 ]
@@ -235,6 +237,11 @@ SWEPT_BLOBS: Final = Counter(
 JOURNAL_PENDING: Final = Gauge(
     "brisk_bus_journal_pending_messages",
     "Accepted activations in the journal that have not ended.",
+    registry=REGISTRY,
+)
+COMPOSITIONS: Final = Gauge(
+    "brisk_controller_compositions",
+    "Sequences and compositions that this controller is carrying out; inner ones are not counted.",
     registry=REGISTRY,
 )
 BUS_DEPTH: Final[Mapping[TopicClass, Gauge]] = _each(

@@ -175,6 +175,9 @@ class ControllerSettings(Group):
     count: int = Field(default=1, ge=1)
     """How many controllers there are: each uses its share of an invoker's memory, and hands out its
     share of what a namespace may do in a minute, and at the same time."""
+    max_compositions: int = Field(default=1_000, ge=1)
+    """How many sequences and compositions it carries out at a time. Beyond that, one that somebody
+    waits for is refused, and one that nobody waits for waits."""
     guest_auth: SecretStr | None = None
     """The key, `uuid:key`, of a namespace `guest` that is made if it isn't there. For trials."""
 

@@ -6,7 +6,6 @@ SIGTERM.
 """
 
 import asyncio
-import math
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
@@ -23,6 +22,7 @@ from common.ids import ControllerId, Namespace, Subject
 from common.listener import listening, url_of
 from common.message import topics
 from common.message.ping import Ping
+from common.patience import Patience
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
 from common.store.cache import Lifetimes
@@ -42,6 +42,9 @@ from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
 from controller.entitlement.throttle import Share
 from controller.invoke.action import ActionInvoker
+from controller.invoke.compositions import Bounds, Compositions
+from controller.invoke.entrance import Entrance
+from controller.invoke.notes import Notes
 from controller.invoke.resolve import Resolver
 
 TICK_S: Final = 1.0
@@ -116,7 +119,10 @@ async def serve(stop: asyncio.Event) -> None:
         seal = secret.for_registries(folder.registries_key)
         registries = RegistryStore(stores.entities, lambda: seal, clock)
         kept = _Kept(catalog, subjects, registries)
-        services = _services(settings, clock, ground, kept, balancer, inflight, health)
+        entrance = _entrance(settings, clock, ground, kept, balancer, inflight)
+        patience = Patience(settings.http.drain_s, clock)
+        await stack.enter_async_context(entrance.open(patience.left_s))
+        services = _services(settings, clock, ground, kept, balancer, inflight, entrance, health)
 
         async def check_invokers() -> None:
             require_all_up(services.invoker_health())
@@ -129,11 +135,12 @@ async def serve(stop: asyncio.Event) -> None:
                 services,
                 listener,
                 drain_s=settings.http.drain_s,
-                end_waits=partial(inflight.expire, math.inf),
+                end_waits=entrance.end_waits,
             )
         )
         log.info("controller_is_ready", url=url_of(settings.http.host, listener))
         await stop.wait()
+        patience.begin()
         health.stop()
         log.info("controller_stops")
 
@@ -146,6 +153,39 @@ class _Kept(NamedTuple):
     registries: RegistryStore
 
 
+def _entrance(
+    settings: Settings,
+    clock: Clock,
+    ground: Ground,
+    kept: _Kept,
+    balancer: Sharding,
+    inflight: InFlight,
+) -> Entrance:
+    controller, stores = ControllerId(settings.controller.id), ground.stores
+    resolver = Resolver(kept.catalog)
+    primitives = ActionInvoker(
+        controller,
+        bus=ground.bus,
+        balancer=balancer,
+        inflight=inflight,
+        keys=kept.subjects,
+        blobs=stores.blobs,
+        clock=clock,
+        max_payload_bytes=settings.limits.max_payload_bytes,
+    )
+    compositions = Compositions(
+        controller,
+        bus=ground.bus,
+        primitives=primitives,
+        resolver=resolver,
+        notes=Notes(resolver, kept.catalog.actions, stores.blobs, clock),
+        activations=stores.activations,
+        clock=clock,
+        bounds=Bounds(settings.limits.sequence_length, settings.controller.max_compositions),
+    )
+    return Entrance(primitives, compositions, inflight)
+
+
 def _services(
     settings: Settings,
     clock: Clock,
@@ -153,6 +193,7 @@ def _services(
     kept: _Kept,
     balancer: Sharding,
     inflight: InFlight,
+    entrance: Entrance,
     health: Health,
 ) -> Services:
     return Services(
@@ -169,16 +210,7 @@ def _services(
             inflight,
             Share(settings.controller.id % settings.controller.count, settings.controller.count),
         ),
-        invoker=ActionInvoker(
-            ControllerId(settings.controller.id),
-            bus=ground.bus,
-            balancer=balancer,
-            inflight=inflight,
-            keys=kept.subjects,
-            blobs=ground.stores.blobs,
-            clock=clock,
-            max_payload_bytes=settings.limits.max_payload_bytes,
-        ),
+        invoker=entrance,
         invoker_health=lambda: {
             f"invoker{invoker}/{invoker}": state.text for invoker, state in balancer.states.items()
         },

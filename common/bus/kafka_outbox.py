@@ -322,7 +322,7 @@ class Outbox:
 
     def _is_full(self, lane: _Lane) -> bool:
         # What nobody has to consume is bounded by its retention alone.
-        if not topics.is_invoker(lane.topic):
+        if not topics.carries_orders(lane.topic):
             return lane.in_flight >= self._settings.capacity
         return lane.depth(self._position(lane.topic)) >= self._settings.capacity
 

@@ -25,7 +25,7 @@ ASKED: Final = (_MOST_BYTES, _RETENTION_MS, _CLEANUP)
 
 def configuration(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
     """Return what *topic* is made with."""
-    retention_ms = settings.retention_ms if topics.is_invoker(topic) else _HOUR_MS
+    retention_ms = settings.retention_ms if topics.carries_orders(topic) else _HOUR_MS
     return {
         _RETENTION_MS: str(retention_ms),
         "retention.bytes": str(settings.retention_bytes),

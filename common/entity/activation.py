@@ -6,6 +6,7 @@ A record is written once and never changed. Everything on a bill is a pure funct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from common.entity.action import SEQUENCE
 from common.entity.limits import Limits
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, Namespace, Subject
@@ -74,5 +75,13 @@ class ActivationRecord:
     memory_mb: int
     """Reserved while it ran; `billed_ms * memory_mb` is what is paid for."""
     cause: ActivationId | None = None
+    """The sequence or composition that it is a part of; None when it stands alone."""
     binding: QualifiedName | None = None
     """Through which the action was named; None when by its own package."""
+    is_conductor: bool = False
+    """Of a composite: a composition that a conductor leads, not a sequence."""
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether its parts ran and were billed, not it: its *logs* are their ids."""
+        return self.kind == SEQUENCE

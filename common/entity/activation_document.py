@@ -74,12 +74,23 @@ def _annotations(record: ActivationRecord) -> list[dict[str, Any]]:
     pairs.append({"key": "waitTime", "value": record.wait_ms})
     if record.init_ms is not None:
         pairs.append({"key": "initTime", "value": record.init_ms})
-    pairs.append({"key": "timeout", "value": record.timed_out})
+    if record.is_composite:
+        pairs += composite_annotations(record)
+    else:
+        pairs.append({"key": "timeout", "value": record.timed_out})
     if record.cause is not None:
         pairs.append({"key": "causedBy", "value": "sequence"})
     if record.binding is not None:
         pairs.append({"key": "binding", "value": record.binding.doc_id})
     return pairs
+
+
+def composite_annotations(record: ActivationRecord) -> list[dict[str, Any]]:
+    """Return what the record of a sequence or a composition has, and no other."""
+    topmost = {"key": "topmost", "value": record.cause is None}
+    if not record.is_conductor:
+        return [topmost]
+    return [topmost, {"key": "conductor", "value": True}]
 
 
 def _split(document: bytes) -> tuple[dict[str, Any], Response]:
@@ -112,13 +123,14 @@ def _record(head: dict[str, Any], response: Response) -> ActivationRecord:
         duration_ms=head["duration"],
         wait_ms=annotations["waitTime"],
         init_ms=annotations.get("initTime"),
-        timed_out=annotations["timeout"],
+        timed_out=annotations.get("timeout", False),
         response=response,
         logs=tuple(head["logs"]),
         billed_ms=head["brisk"]["billed_ms"],
         memory_mb=head["brisk"]["memory_mb"],
         cause=None if cause is None else ActivationId(cause),
         binding=parsed(annotations["binding"]) if "binding" in annotations else None,
+        is_conductor=annotations.get("conductor", False),
     )
 
 

@@ -44,6 +44,8 @@ class ActivationMessage:
     """False keeps of its record what is billed, and neither its result nor its log."""
     binding: QualifiedName | None = None
     """Through which the action was named; None when by its own package."""
+    uuid: str = ""
+    """Of the key that invokes, for what the platform invokes on in its name; not the key itself."""
 
     def __repr__(self) -> str:
         """Return what a log may show: no payload, no key."""

@@ -108,6 +108,7 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "cause": message.cause,
         "stores": message.stores,
         "binding": None if message.binding is None else reference(message.binding),
+        "uuid": message.uuid,
     }
 
 
@@ -144,6 +145,7 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         cause=None if cause is None else ActivationId(cause),
         stores=fields.get("stores", True),
         binding=None if fields.get("binding") is None else referred(fields["binding"]),
+        uuid=fields.get("uuid", ""),
     )
 
 

@@ -18,9 +18,14 @@ def invoker(invoker_id: InvokerId) -> Topic:
     return Topic(f"invoker{invoker_id}")
 
 
-def is_invoker(topic: Topic) -> bool:
-    """Tell whether *topic* carries orders to an invoker."""
-    return topic.startswith("invoker")
+def compositions(controller_id: ControllerId) -> Topic:
+    """Return where *controller_id* notes sequences and compositions that it carries out."""
+    return Topic(f"composition{controller_id}")
+
+
+def carries_orders(topic: Topic) -> bool:
+    """Tell whether what is in *topic* has to be done by somebody: it is no news."""
+    return topic.startswith(("invoker", "composition"))
 
 
 def completed(controller_id: ControllerId) -> Topic:

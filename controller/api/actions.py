@@ -13,20 +13,17 @@ from common.entity.forms import parsed
 from common.entity.identity import Identity
 from common.entity.names import QualifiedName
 from common.errors import (
-    ComponentNotFound,
     InstancesOutOfBounds,
-    KindNotAuthorized,
     NoComponent,
     NoSuchPackage,
     NoSuchResource,
     NotAllowedOnBinding,
+    NotAuthorized,
     ResourceExists,
     RuntimeDeprecated,
     SequenceTooLong,
-    WrongCollection,
 )
 from common.ids import Namespace
-from common.store.port import Missing
 from controller.api.bounds import check_kind, check_limits, effective
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Query, Route
@@ -34,7 +31,8 @@ from controller.api.services import Services
 from controller.edge import address, answers, content, query
 from controller.edge.auth import IDENTITY
 from controller.entitlement import rights
-from controller.invoke.resolve import package_of
+from controller.invoke import sequence
+from controller.invoke.resolve import NOT_THERE, package_of
 
 _COLLECTION = "/api/v1/namespaces/{namespace}/actions"
 _ONE = {200: "The action.", 404: "There is no such action.", 409: "It is something else."}
@@ -213,31 +211,36 @@ class Actions:
             wanted = created(name, change, updated_ms=now_ms)
         else:
             wanted = updated(stored, change, updated_ms=now_ms)
-        await self._check_kind(identity, change.exec, wanted.exec)
+        await self._check_kind(identity, name, change.exec, wanted.exec)
         return await self._actions.put(wanted, over=None if stored is None else stored.rev)
 
-    async def _check_kind(self, identity: Identity, given: Exec | None, wanted: Exec) -> None:
+    async def _check_kind(
+        self, identity: Identity, name: QualifiedName, given: Exec | None, wanted: Exec
+    ) -> None:
         if given is not None and given.kind == SEQUENCE:
-            await self._check_sequence(identity, given)
+            await self._check_sequence(identity, name, given)
         runtime = self._manifest.resolve(wanted.kind)
         if runtime is not None and runtime.deprecated:
             raise RuntimeDeprecated(wanted.kind)
 
-    async def _check_sequence(self, identity: Identity, given: Exec) -> None:
-        """Refuse a sequence: a wrong one for what is wrong, a right one because none can run yet.
+    async def _check_sequence(self, identity: Identity, name: QualifiedName, given: Exec) -> None:
+        """Judge a sequence before it is written.
 
-        Raises: `SequenceTooLong`, `NoComponent`, `ComponentNotFound`, `KindNotAuthorized`.
+        Raises: `SequenceTooLong`, `NoComponent`, `ComponentNotFound`, `SequenceCyclic`.
         """
-        if len(given.components) > self._limits.sequence_length:
+        limit = self._limits.sequence_length
+        if len(given.components) > limit:
             raise SequenceTooLong
         if not given.components:
             raise NoComponent
-        for component in given.components:
-            try:
-                await self._resolver.resolve(identity, parsed(component))
-            except (Missing, WrongCollection) as error:
-                raise ComponentNotFound from error
-        raise KindNotAuthorized(SEQUENCE)
+        known: dict[QualifiedName, Action | None] = {}
+        while missing := sequence.unknown_parts(name, given.components, known):
+            for part in missing:
+                try:
+                    known[part] = (await self._resolver.resolve(identity, part)).action
+                except (*NOT_THERE, NotAuthorized):  # of a part of a part, it shows when it runs
+                    known[part] = None
+        sequence.check(name, given.components, known, limit=limit)
 
     async def _check_components(self, identity: Identity, given: Exec | None) -> None:
         """Refuse components in packages that the caller may not use.

@@ -9,6 +9,7 @@ from typing import Any
 
 from common import codec
 from common.entity.activation import ActivationRecord
+from common.entity.activation_document import composite_annotations
 
 
 def whole(record: ActivationRecord, *, logs: Sequence[str]) -> dict[str, Any]:
@@ -73,8 +74,11 @@ def annotations(record: ActivationRecord) -> list[dict[str, Any]]:
         {"key": "path", "value": record.action.doc_id},
         {"key": "kind", "value": record.kind},
         {"key": "waitTime", "value": record.wait_ms},
-        {"key": "timeout", "value": record.timed_out},
     ]
+    if record.is_composite:
+        noted += composite_annotations(record)
+    else:
+        noted.append({"key": "timeout", "value": record.timed_out})
     if record.limits is not None:
         noted.append({"key": "limits", "value": record.limits.to_wire()})
     if record.init_ms is not None:

@@ -177,5 +177,7 @@ def finished(record: ActivationRecord, *, as_result: bool) -> CallAnswer:
     if as_result or result[:16].lstrip().startswith(b"["):
         text = result
     else:
-        text = codec.encode(activation_answer.whole(record, logs=()))
+        # Log lines may still be on their way; what a composite has for a log is known.
+        logs = record.logs if record.is_composite else ()
+        text = codec.encode(activation_answer.whole(record, logs=logs))
     return CallAnswer(record.activation_id, text, STATUS[record.response.status])

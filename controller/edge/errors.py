@@ -69,6 +69,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.IllegalFeed: Answer(400),
     errors.RuleIncomplete: Answer(400),
     errors.RuleRefersToNothing: Answer(400),
+    errors.SequenceCyclic: Answer(400),
     errors.DocsWithCount: Answer(400),
     errors.NoInnerLimits: Answer(400),
     errors.NotAuthorized: Answer(403),

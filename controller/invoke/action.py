@@ -25,6 +25,7 @@ from common.message.activation import ActivationMessage
 from common.store.port import BlobStore
 from controller.balance.inflight import GRACE_S, InFlight, OnEnd
 from controller.balance.port import LoadBalancer
+from controller.invoke.resolve import Resolved
 
 PROVIDE_API_KEY: Final = "provide-api-key"
 ENVELOPE_BYTES: Final = 6068
@@ -117,14 +118,47 @@ class ActionInvoker:
             blocking=blocking,
             binding=binding,
         )
+        return await self._sent(message, action, wait_ms=wait_ms)
+
+    async def invoke_part(
+        self,
+        identity: Identity,
+        meant: Resolved,
+        payload: bytes | None,
+        *,
+        wait_ms: int,
+        transid: TransId,
+        cause: ActivationId,
+    ) -> Accepted | Finished:
+        """Run an action once as a part of the sequence or composition *cause*, and wait for it.
+
+        payload: JSON, an object or an array, which is passed on as it is; None is none.
+        Raises as `invoke` does.
+        """
+        asks_for_key = _asks_for_key(meant.action)
+        message = self._message(
+            identity,
+            meant.action,
+            payload,
+            transid=transid,
+            received_ms=self._clock.now_ms(),
+            api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
+            blocking=True,
+            binding=meant.binding,
+        )
+        return await self._sent(replace(message, cause=cause), meant.action, wait_ms=wait_ms)
+
+    async def _sent(
+        self, message: ActivationMessage, action: Action, *, wait_ms: int
+    ) -> Accepted | Finished:
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._enter(message, action, partial(_bring, waiter))
         try:
-            message = await self._published(message, durable=not blocking)
+            message = await self._published(message, durable=not message.blocking)
         except BaseException:
             self._inflight.forget(message.activation_id)
             raise
-        if not blocking:
+        if not message.blocking:
             return Accepted(message.activation_id)
         record = await _wait(waiter, wait_ms / 1000)
         return await self.promise(message) if record is None else Finished(record)

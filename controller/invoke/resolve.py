@@ -7,6 +7,7 @@ asks the same question.
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from common.entity.action import Action, Parameter
 from common.entity.identity import Identity
@@ -18,6 +19,9 @@ from common.store.catalog import Catalog
 from common.store.port import Missing
 from controller.entitlement import rights
 from controller.entitlement.rights import Right
+
+NOT_THERE: Final = (Missing, NoSuchResource, WrongCollection, CircularBinding)
+"""How `Resolver.resolve` says that a name means no action."""
 
 
 @dataclass(frozen=True, slots=True)

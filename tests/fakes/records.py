@@ -165,6 +165,7 @@ MESSAGES = st.builds(
     blocking=st.booleans(),
     api_key=st.none() | st.text(),
     cause=st.none() | _IDS,
+    uuid=st.text(),
     payload_ref=st.none() | st.builds(BlobRef, st.text(), st.integers(0, 1 << 40)),
     init_env_ref=st.none() | st.builds(BlobRef, st.text(), st.integers(0, 1 << 40)),
 )

@@ -27,7 +27,7 @@ COUNTS = {
     "networks_ready",
     "concurrent_invocations", "max_waiting", "max_starts", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
-    "id", "count",
+    "id", "count", "max_compositions",
 }  # fmt: skip
 
 

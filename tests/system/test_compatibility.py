@@ -35,21 +35,6 @@ def no_commands_for_projects(_: Api) -> None:
         assert f'unknown command "{noun}" for "wsk"' in said.getvalue()
 
 
-def no_sequences(api: Api) -> None:
-    api.put_action("echo", CODE)
-    document = {"exec": {"kind": "sequence", "components": ["/_/echo"]}}
-    refused = api.call("PUT", "actions/sequence", document)
-    assert refused.status == 403
-    assert "kind 'sequence'" in refused.body["error"]
-
-
-def no_compositions(api: Api) -> None:
-    step = {"action": "/_/echo", "params": {}}
-    conductor = {"key": "conductor", "value": True}
-    api.put_action("conductor", f"def main(args): return {step}", annotations=[conductor])
-    assert api.invoke("conductor").body["response"]["result"] == step
-
-
 def no_web(api: Api) -> None:
     api.put_action("web", CODE, annotations=[{"key": "web-export", "value": True}])
     for path in ("web/guest/default/web.json", "namespaces/_/apis"):
@@ -91,8 +76,6 @@ def one_at_a_time(api: Api) -> None:
 ROWS: dict[str, Callable[[Api], None]] = {
     "triggers, rules": no_triggers,
     "`api`, `project`": no_commands_for_projects,
-    "sequences": no_sequences,
-    "compositions (`conductor`)": no_compositions,
     "web actions, API gateway": no_web,
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,

@@ -11,7 +11,18 @@ LEFT_OUT: dict[str, dict[int, str]] = {}
 
 @pytest.mark.parametrize(
     "scenario",
-    ["info", "names", "action_create", "lists", "invoke", "activations", "binaries", "packages"],
+    [
+        "info",
+        "names",
+        "action_create",
+        "lists",
+        "invoke",
+        "activations",
+        "binaries",
+        "packages",
+        "sequences",
+        "conductors",
+    ],
 )
 def test_the_platform_answers_as_openwhisk_did(scenario: str, platform: RunningPlatform) -> None:
     differences = play(scenario, platform.url, platform.auth, LEFT_OUT.get(scenario, {}))

@@ -211,11 +211,7 @@ async def test_a_deprecated_kind_is_read_and_deleted_but_not_written(api: Api) -
             403,
             "The supplied authentication is not authorized to access 'other/a'.",
         ),
-        (
-            ["/_/a"],
-            403,
-            "The supplied authentication is not authorized to access actions of kind 'sequence'.",
-        ),
+        (["/_/s"], 400, "Sequence may not refer to itself."),
     ],
 )
 async def test_a_sequence_is_refused_for_what_is_wrong_with_it(
@@ -225,6 +221,25 @@ async def test_a_sequence_is_refused_for_what_is_wrong_with_it(
     body = {"exec": {"kind": "sequence", "components": components}}
     heard, refused, _ = await api.ask("PUT", "~/actions/s", body)
     assert (heard, refused["error"]) == (status, text)
+
+
+async def test_a_sequence_shows_its_components_and_refuses_a_circle(api: Api) -> None:
+    await api.ask("PUT", "~/actions/a", {"exec": CODE})
+    for name, component in (("s", "a"), ("t", "s")):
+        body = {
+            "exec": {"kind": "sequence", "components": [f"/_/{component}"]},
+            "parameters": [{"key": "own", "value": 1}],
+        }
+        status, _, _ = await api.ask("PUT", f"~/actions/{name}", body)
+        assert status == 200
+    _, written, _ = await api.ask("GET", "~/actions/t")
+    assert written["exec"] == {"kind": "sequence", "components": ["/guest/s"]}
+    assert written["parameters"] == [{"key": "_actions", "value": ["/guest/s"]}]
+
+    circle = {"exec": {"kind": "sequence", "components": ["/_/a", "/_/t"]}}
+    status, refused, _ = await api.ask("PUT", "~/actions/s?overwrite=true", circle)
+    assert (status, refused["error"]) == (400, "Sequence may not refer to itself.")
+    assert (await api.ask("GET", "~/actions/s"))[1]["exec"]["components"] == ["/guest/a"]
 
 
 async def test_a_list_is_newest_first_in_part_or_counted(api: Api) -> None:

@@ -1,0 +1,346 @@
+"""Sequences and compositions of one controller: how they are accepted, carried out and ended.
+
+What is made of others runs here, in a task for each, and its parts run where any action does. Every
+one ends in exactly one record, whenever this process is killed: see `promises`. One that had begun
+then is not begun again; its record says so, and its parts have their own.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from common.bus.port import Bus, BusUnavailable, Delivery, MessageTooLarge
+from common.clock import Clock
+from common.entity.action import SEQUENCE, Action
+from common.entity.activation import ActivationRecord, Response
+from common.entity.identity import Identity
+from common.entity.names import QualifiedName
+from common.entropy import Entropy
+from common.errors import BriskError
+from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
+from common.log import logger
+from common.message import topics
+from common.message.activation import ActivationMessage
+from common.store.port import ActivationStore, Missing, StoreError
+from controller.balance.port import NoCapacity
+from controller.invoke import sequence
+from controller.invoke.action import Accepted, Finished
+from controller.invoke.composing import Composer, Course, Order, Primitives, Tally
+from controller.invoke.composite import interrupted, record, unread
+from controller.invoke.notes import Notes, identity_of
+from controller.invoke.promises import Promises
+from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
+
+PAUSE_S: Final = 1.0
+"""Between two attempts to write to a disk that is full, or to read from a store that is away."""
+LIMIT: Final = "controller.max_compositions"
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much there may be."""
+
+    length: int
+    """Actions that a sequence may run, and components that a composition may."""
+    under_way: int
+    """Sequences and compositions at a time; inner ones are not counted."""
+
+
+class Compositions:
+    """Accepts, carries out and ends what is made of other actions. Owned by one controller."""
+
+    def __init__(
+        self,
+        controller: ControllerId,
+        *,
+        bus: Bus,
+        primitives: Primitives,
+        resolver: Resolver,
+        notes: Notes,
+        activations: ActivationStore,
+        clock: Clock,
+        bounds: Bounds,
+    ) -> None:
+        """Serve *controller*."""
+        self._controller = controller
+        self._topic = topics.compositions(controller)
+        self._bus = bus
+        self._notes = notes
+        self._activations = activations
+        self._clock = clock
+        self._bounds = bounds
+        self._entropy = Entropy()
+        self._promises = Promises(bus, self._topic)
+        self._composer = Composer(primitives, resolver, inner=self, limit=bounds.length)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._under_way: set[asyncio.Task[ActivationRecord]] = set()
+        self._has_room = asyncio.Event()
+        self._waits: set[asyncio.Future[None]] = set()
+
+    def __len__(self) -> int:
+        """Return how many are under way, inner ones not counted."""
+        return len(self._under_way)
+
+    async def invoke(
+        self,
+        identity: Identity,
+        action: Action,
+        payload: bytes | None,
+        *,
+        blocking: bool,
+        wait_ms: int,
+        transid: TransId,
+        received_ms: int,
+        binding: QualifiedName | None = None,
+    ) -> Accepted | Finished:
+        """Carry out *action*, a sequence or a conductor; see `ActionInvoker.invoke`.
+
+        Raises `NotAuthorized` when a component must not be invoked: then nothing runs. `NoCapacity`
+        when as many are under way as may be. Else as there.
+        """
+        if action.exec.kind == SEQUENCE:
+            await self._composer.parts_of(identity, action)
+        meant = Resolved(action, binding)
+        message = self._message(
+            identity, meant, payload, blocking=blocking, transid=transid, received_ms=received_ms
+        )
+        if not blocking:
+            await self._order(message)
+            return Accepted(message.activation_id)
+        if len(self._under_way) >= self._bounds.under_way:
+            raise NoCapacity(limit=LIMIT)
+        order = Order(
+            message=message, identity=identity, meant=meant, payload=payload, tally=Tally()
+        )
+        task = self._begin(self.carried_out(order))
+        await self._wait(task, wait_ms / 1000)
+        if task.done() and not task.cancelled():
+            return Finished(task.result())
+        await self._promises.hold(order.id)
+        return Accepted(order.id)
+
+    async def serve(self, drain_s: Callable[[], float]) -> None:
+        """Carry out what is accepted until this is cancelled or the bus is closed.
+
+        drain_s: asked then how long what is under way may take to end. What is left after that is
+        broken off, and its record says so.
+        """
+        async with asyncio.TaskGroup() as self._tasks:
+            try:
+                async for delivery in self._bus.receive(self._topic):
+                    await self._take(delivery)
+            finally:
+                if self._under_way:
+                    await asyncio.wait(self._under_way, timeout=drain_s())
+                self.stop()
+
+    def stop(self) -> None:
+        """Break off everything that is under way, and let go of who waits."""
+        for task in self._under_way:
+            task.cancel()
+        for wait in self._waits:
+            _end(wait)
+
+    def inner_order(
+        self, outer: Order, meant: Resolved, payload: bytes | None, tally: Tally
+    ) -> Order:
+        """Return the order for a part of *outer* that is made of others itself."""
+        message = self._message(
+            outer.identity,
+            meant,
+            payload,
+            blocking=True,
+            transid=outer.message.transid,
+            received_ms=self._clock.now_ms(),
+            cause=outer.id,
+        )
+        return Order(
+            message=message, identity=outer.identity, meant=meant, payload=payload, tally=tally
+        )
+
+    async def carried_out(self, order: Order) -> ActivationRecord:
+        """Carry out *order*, and return its record, which is kept by then."""
+        assert self._tasks, "nobody serves"
+        if order.message.blocking:
+            self._promises.begun(order.message, self._tasks)
+        course, start_ms = Course(), self._clock.now_ms()
+        try:
+            response = await self._composer.carry_out(order, course)
+        except asyncio.CancelledError:
+            # What no disk takes now has its record after the next start.
+            if self._has_put(order.message, self._ended(order, interrupted(), course, start_ms)):
+                self._promises.over(order.id)
+            raise
+        except Exception:
+            log.exception("composition_broke", activation=order.id, transid=order.message.transid)
+            response = sequence.broken()
+        ended = self._ended(order, response, course, start_ms)
+        await self._keep(order.message, ended)
+        self._promises.over(order.id)
+        return ended
+
+    def _message(
+        self,
+        identity: Identity,
+        meant: Resolved,
+        payload: bytes | None,
+        *,
+        blocking: bool,
+        transid: TransId,
+        received_ms: int,
+        cause: ActivationId | None = None,
+    ) -> ActivationMessage:
+        action = meant.action
+        return ActivationMessage(
+            activation_id=activation_id(self._clock.now_ms(), self._entropy.bits(RANDOM_BITS)),
+            transid=transid,
+            controller=self._controller,
+            namespace=identity.namespace,
+            subject=identity.subject,
+            action=action.name,
+            rev=action.rev,
+            version=action.version,
+            payload=payload or b"{}",
+            received_ms=received_ms,
+            memory_mb=action.limits.memory_mb,
+            kind=action.exec.kind,
+            blocking=blocking,
+            cause=cause,
+            uuid=identity.uuid,
+            stores=identity.own.store_activations is not False,
+            binding=meant.binding,
+        )
+
+    async def _order(self, message: ActivationMessage) -> None:
+        try:
+            await self._promises.order(message)
+        except MessageTooLarge:
+            await self._promises.order(await self._notes.without_payload(message))
+
+    def _begin(
+        self, work: Coroutine[Any, Any, ActivationRecord]
+    ) -> "asyncio.Task[ActivationRecord]":
+        assert self._tasks, "nobody serves"
+        task = self._tasks.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._left)
+        return task
+
+    def _left(self, task: "asyncio.Task[ActivationRecord]") -> None:
+        self._under_way.discard(task)
+        self._has_room.set()
+
+    async def _wait(self, task: "asyncio.Task[ActivationRecord]", wait_s: float) -> None:
+        """Return when *task* has ended, *wait_s* are over, or nobody may wait any longer."""
+        loop = asyncio.get_running_loop()
+        wait = loop.create_future()
+        self._waits.add(wait)
+        timer = loop.call_later(wait_s, _end, wait)
+        task.add_done_callback(lambda _: _end(wait))
+        try:
+            await wait
+        finally:
+            timer.cancel()
+            self._waits.discard(wait)
+
+    async def _take(self, delivery: Delivery) -> None:
+        """Do what a note asks for; nothing, where it is done already."""
+        message = delivery.message
+        assert isinstance(message, ActivationMessage), message
+        assert self._tasks, "nobody serves"
+        if self._promises.knows(delivery, message.activation_id):
+            return
+        if delivery.was_started or message.blocking:
+            self._tasks.create_task(self._close(delivery, message))
+            return
+        while len(self._under_way) >= self._bounds.under_way:
+            self._has_room.clear()
+            await self._has_room.wait()
+        while True:
+            try:
+                self._promises.took(delivery, message)
+            except BusUnavailable as error:
+                log.error("start_not_noted", activation=message.activation_id,
+                          transid=message.transid, why=str(error))  # fmt: skip
+                await asyncio.sleep(PAUSE_S)
+            else:
+                _ = self._begin(self._ordered(message))
+                return
+
+    async def _ordered(self, message: ActivationMessage) -> ActivationRecord:
+        """Carry out what nobody waits for."""
+        try:
+            meant, payload = await self._notes.read(message)
+        except BriskError as error:
+            log.warning("composition_not_read", activation=message.activation_id,
+                        transid=message.transid, why=str(error))  # fmt: skip
+            return await self._unread(message, gone=isinstance(error, NOT_THERE))
+        order = Order(
+            message=message,
+            identity=identity_of(message),
+            meant=meant,
+            payload=payload,
+            tally=Tally(),
+        )
+        return await self.carried_out(order)
+
+    async def _unread(self, message: ActivationMessage, *, gone: bool) -> ActivationRecord:
+        now_ms = self._clock.now_ms()
+        ended = record(message, unread(gone=gone), start_ms=now_ms, end_ms=now_ms)
+        await self._keep(message, ended)
+        self._promises.over(message.activation_id)
+        return ended
+
+    async def _close(self, delivery: Delivery, message: ActivationMessage) -> None:
+        """Give a record to what an earlier process left without one; then its note is settled."""
+        while True:
+            try:
+                await self._activations.get(message.namespace, message.activation_id)
+            except Missing:
+                now_ms = self._clock.now_ms()
+                ended = record(message, interrupted(), start_ms=now_ms, end_ms=now_ms)
+                await self._keep(message, ended)
+            except StoreError as error:
+                log.warning("record_not_looked_for", activation=message.activation_id,
+                            transid=message.transid, why=str(error))  # fmt: skip
+                await asyncio.sleep(PAUSE_S)
+                continue
+            return delivery.settle()
+
+    def _ended(
+        self, order: Order, response: Response, course: Course, start_ms: int
+    ) -> ActivationRecord:
+        return record(
+            order.message,
+            response,
+            course.parts,
+            limits=order.action.limits,
+            start_ms=start_ms,
+            end_ms=max(start_ms, self._clock.now_ms()),
+        )
+
+    async def _keep(self, message: ActivationMessage, ended: ActivationRecord) -> None:
+        """Hand the record to the store, as soon as it takes it."""
+        while True:
+            if self._has_put(message, ended):
+                return
+            await asyncio.sleep(PAUSE_S)
+
+    def _has_put(self, message: ActivationMessage, ended: ActivationRecord) -> bool:
+        """Tell whether the store has the record, or is not to have it: nothing in it is billed."""
+        if not message.stores:
+            return True
+        try:
+            self._activations.put(ended)
+        except StoreError as error:
+            log.error("record_not_stored", activation=ended.activation_id, why=str(error))
+            return False
+        return True
+
+
+def _end(wait: "asyncio.Future[None]") -> None:
+    if not wait.done():
+        wait.set_result(None)
