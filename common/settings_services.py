@@ -138,6 +138,9 @@ class CouchdbSettings(Group):
     """Who connects. One of its own for each service: a wrong password locks a user out."""
     password: SecretStr | None = None
     """The password of `user`."""
+    member: str | None = None
+    """The user of invokers, where it is no server admin: it reads actions, writes records, and that
+    is all. The same for all processes; controllers make databases and let it in."""
     connect_s: float = Field(default=3.0, gt=0)
     """How long making a connection may take."""
     request_s: float = Field(default=10.0, gt=0)
@@ -158,3 +161,8 @@ class CouchdbSettings(Group):
     """How long a day that was closed waits for writes under way. Longer than `bulk_s` and 10 s."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     """How often the feed of changes must say that it lives; it is dead after three times that."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this process is no server admin: others make its databases."""
+        return self.member is not None and self.user == self.member

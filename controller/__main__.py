@@ -112,7 +112,13 @@ async def serve(stop: asyncio.Event) -> None:
         await stack.enter_async_context(serving(completions.serve()))
         await stack.enter_async_context(serving(_tick(balancer, inflight)))
         name = f"controller{settings.controller.id}"
-        housekeeper = Housekeeper(stores, settings.retention, clock, name=name)
+        housekeeper = Housekeeper(
+            stores,
+            settings.retention,
+            clock,
+            name=name,
+            for_others=settings.couchdb.member is not None,
+        )
         await stack.enter_async_context(serving(housekeeper.run()))
         await stack.enter_async_context(serving(follow(stores.changes, *catalog.stores)))
         await stack.enter_async_context(serving(subjects.follow(stores.subject_changes)))

@@ -16,14 +16,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.local_cluster import DidNotStart, LocalCluster, cluster
+from deploy.local_cluster import DidNotStart, LocalCluster, asked, cluster
 
 COMMANDS = Path(sys.executable).parent
 READY_S = 20
@@ -238,28 +238,29 @@ def account(demo: Demo) -> None:
     if demo.cluster is not None:
         demo.say("The same bill, summed from the records as the document store holds them")
         told = json.loads(demo.brisk("usage --json", expect='"total"'))["total"]
-        read_back(demo.cluster.couchdb, told)
+        read_back(demo.cluster, told)
 
 
-def read_back(couchdb: str, told: dict[str, int]) -> None:
+def read_back(cluster: LocalCluster, told: dict[str, int]) -> None:
     """Ask the store itself for all records; the last one may take a moment to get there.
 
     Raises `NotAsItShouldBe` unless they are what the API *told*.
     """
     give_up_s = time.monotonic() + STEP_S
-    while (held := _sums(couchdb)) != told:
+    while (held := _sums(cluster)) != told:
         if time.monotonic() > give_up_s:
             raise NotAsItShouldBe(f"the store holds {held}, the API told {told}")
         time.sleep(0.2)
     print(json.dumps(held))
 
 
-def _sums(couchdb: str) -> dict[str, int]:
-    names = [each for each in _got(f"{couchdb}/_all_dbs") if each.startswith("brisk_act_")]
+def _sums(cluster: LocalCluster) -> dict[str, int]:
+    get = partial(asked, "GET", auth=cluster.couchdb_auth)
+    names = [each for each in get(f"{cluster.couchdb}/_all_dbs") if each.startswith("brisk_act_")]
     rows = [
         row
         for name in names
-        for row in _got(f"{couchdb}/{name}/_all_docs?include_docs=true")["rows"]
+        for row in get(f"{cluster.couchdb}/{name}/_all_docs?include_docs=true")["rows"]
     ]
     billed = [row["doc"]["brisk"] for row in rows if "brisk" in row["doc"]]
     return {
@@ -267,11 +268,6 @@ def _sums(couchdb: str) -> dict[str, int]:
         "billed_ms": sum(each["billed_ms"] for each in billed),
         "mb_ms": sum(each["billed_ms"] * each["memory_mb"] for each in billed),
     }
-
-
-def _got(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=STEP_S) as answer:
-        return json.load(answer)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Broker and store come from deploy/dev with ports and folders of their own, so that none that is
 there already is touched. A container engine that answers is used; where none does, root starts one.
-Everything has its data below one folder, and ends with the context.
+Everything has its data below one folder, and ends with the context. In the store, invokers have a
+user of their own, who may do no more than they have to.
 """
 
 import json
@@ -14,11 +15,13 @@ import sys
 import time
 import urllib.request
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 INVOKERS = 2
@@ -26,6 +29,8 @@ FETCH_S = 900
 """Bound of a service's start: the first one downloads it."""
 READY_S = 60
 STOP_S = 30
+ANSWER_S = 30
+ADMIN, MEMBER = "brisk", "brisk_invoker"
 
 
 class DidNotStart(Exception):
@@ -39,6 +44,8 @@ class LocalCluster:
     url: str
     couchdb: str
     """Where the document store answers."""
+    couchdb_auth: str
+    """`user:password` of its admin."""
     has_containers: bool
     """Whether sandboxes are containers; else they are processes."""
 
@@ -52,9 +59,14 @@ def cluster(folder: Path, properties: Path) -> Iterator[LocalCluster]:
     """
     auth = f"{uuid.uuid4()}:{secrets.token_hex(32)}"
     with ExitStack() as stack:
+        couchdb = f"http://127.0.0.1:{_service(stack, folder, 'couchdb')}"
+        passwords = _users(couchdb)
         shared = {
             "BRISK_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{_service(stack, folder, 'kafka')}",
-            "BRISK_COUCHDB__URL": f"http://127.0.0.1:{_service(stack, folder, 'couchdb')}",
+            "BRISK_COUCHDB__URL": couchdb,
+            "BRISK_COUCHDB__MEMBER": MEMBER,
+            "BRISK_COUCHDB__USER": ADMIN,
+            "BRISK_COUCHDB__PASSWORD": passwords[ADMIN],
             "BRISK_CONTROLLER__GUEST_AUTH": auth,
         }
         containers = _engine(stack)
@@ -62,14 +74,18 @@ def cluster(folder: Path, properties: Path) -> Iterator[LocalCluster]:
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
         stack.enter_context(_process(folder, "controller", 0, port, shared))
-        shared["BRISK_INVOKER__API_HOST"] = url
+        shared |= {
+            "BRISK_INVOKER__API_HOST": url,
+            "BRISK_COUCHDB__USER": MEMBER,
+            "BRISK_COUCHDB__PASSWORD": passwords[MEMBER],
+        }
         for number in range(INVOKERS):
             stack.enter_context(_process(folder, "invoker", number, _free_port(), shared))
         _wait_until_up(url)
         properties.touch(mode=0o600)
         properties.write_text(f"APIHOST={url}\nAUTH={auth}\n")
         print(f"One controller and {INVOKERS} invokers are ready: {url}", flush=True)
-        yield LocalCluster(url, shared["BRISK_COUCHDB__URL"], bool(containers))
+        yield LocalCluster(url, couchdb, f"{ADMIN}:{passwords[ADMIN]}", bool(containers))
 
 
 def _service(stack: ExitStack, folder: Path, name: str) -> int:
@@ -84,6 +100,29 @@ def _service(stack: ExitStack, folder: Path, name: str) -> int:
     if run([script, "start"], timeout=FETCH_S).returncode != 0:
         raise DidNotStart(f"{name} did not start")
     return port
+
+
+def _users(couchdb: str) -> dict[str, str]:
+    """Make an admin and the user of invokers in PouchDB's server; return their passwords."""
+    passwords = {name: secrets.token_hex(16) for name in (ADMIN, MEMBER)}
+    member = {"name": MEMBER, "password": passwords[MEMBER], "roles": [], "type": "user"}
+    asked("PUT", f"{couchdb}/_config/admins/{ADMIN}", passwords[ADMIN])
+    auth = f"{ADMIN}:{passwords[ADMIN]}"
+    asked("PUT", f"{couchdb}/_users/org.couchdb.user:{MEMBER}", member, auth=auth)
+    return passwords
+
+
+def asked(method: str, url: str, value: Any = None, *, auth: str | None = None) -> Any:
+    """Return what a document store answers. Raises `OSError`.
+
+    auth: `user:password`.
+    """
+    body = None if value is None else json.dumps(value).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
+    if auth is not None:
+        request.add_header("Authorization", f"Basic {b64encode(auth.encode()).decode()}")
+    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
+        return json.load(answer)
 
 
 def _engine(stack: ExitStack) -> dict[str, str]:

@@ -3,7 +3,8 @@
 Every process of the cluster opens them, each with a folder of its own. While CouchDB is away, what
 was promised stays promised: records wait in the spool, also over a `kill -9`; documents and code
 are refused with `StoreUnavailable`. It need not be there at the start either: what is missing of
-its databases is made with the first record, or when a request finds that they are missing.
+its databases is made with the first record, or when a request finds that they are missing. A
+process that is no server admin (`couchdb.member`) makes none: it waits until a controller has.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from common.store.couch_blobs import CouchBlobStore
 from common.store.couch_changes import CouchChanges
 from common.store.couch_documents import CouchDocStore
 from common.store.couch_http import CouchHttp
+from common.store.couch_states import States
 from common.store.port import (
     BlobStore,
     DayStore,
@@ -30,6 +32,7 @@ from common.store.port import (
     StoreError,
     StoreUnavailable,
 )
+from common.store.retention import coming
 
 _log: Final = logger(__name__)
 
@@ -40,6 +43,14 @@ def steps(http: CouchHttp, admin: CouchAdmin, settings: CouchdbSettings) -> Sequ
     The databases that are always there have been made by then, with all of their indexes.
     """
     return ()
+
+
+async def _make_for_others(states: States, clock: Clock) -> None:
+    """Have the places that processes need which may make none, and let them in everywhere."""
+    known = await states.all(fresh=True)
+    for shard in coming(clock.now_ms(), known, for_others=True):
+        await states.ensure(shard)
+    await states.admit()
 
 
 class CouchStores:
@@ -115,15 +126,19 @@ class CouchStores:
         http = CouchHttp(couchdb, clock)
         ahead = CouchHttp(couchdb, clock)
         admin = CouchAdmin(couchdb)
-        plans = layout.fixed_plans(couchdb.prefix)
+        plans = layout.fixed_plans(couchdb.prefix, couchdb.member)
         meta = CouchDocStore(layout.META, ahead, couchdb, clock)
 
         async def prepare() -> None:
-            schema.require_usable(
-                await schema.said(meta, schema.SCHEMA), await schema.said(meta, schema.RESTORING)
-            )
+            written = await schema.said(meta, schema.SCHEMA)
+            schema.require_usable(written, await schema.said(meta, schema.RESTORING))
+            if couchdb.is_member:
+                schema.require_brought_up(written)
+                return
             await admin.prepare(plans)
             await schema.bring_up(meta, steps(ahead, admin, couchdb))
+            if couchdb.member is not None:
+                await _make_for_others(States(ahead, admin, couchdb, clock), clock)
 
         async def make(name: str) -> bool:
             if name not in {plan.name for plan in plans}:

@@ -50,6 +50,20 @@ class CouchAdmin:
 
         await self._run(work)
 
+    async def admit(self, plans: Iterable[Plan]) -> None:
+        """Let those in that *plans* name; a database that is not there is left out.
+
+        Raises `StoreUnavailable`, `Denied`.
+        """
+        wanted = list(plans)
+
+        def work() -> None:
+            for plan in wanted:
+                with contextlib.suppress(http.ResourceNotFound):
+                    _put_security(self._server.resource(plan.name), plan)
+
+        await self._run(work)
+
     async def drop(self, names: Iterable[str]) -> None:
         """Delete databases with everything in them; one that is not there is no error.
 
@@ -124,6 +138,12 @@ def _prepare(server: Any, plan: Plan) -> None:
         )
     for design, body in plan.design.items():
         _put_design(database, f"_design/{design}", dict(body))
+    _put_security(database, plan)  # last: what guards it is there by now
+
+
+def _put_security(database: Any, plan: Plan) -> None:
+    if plan.security is not None:
+        database.put_json("_security", dict(plan.security))
 
 
 def _put_design(database: Any, path: str, body: dict[str, Any]) -> None:
@@ -131,5 +151,5 @@ def _put_design(database: Any, path: str, body: dict[str, Any]) -> None:
         database.put_json(path, body)
     except http.ResourceConflict:
         there = database.get_json(path)[2]
-        if there.get("views") != body.get("views"):
+        if any(there.get(name) != wanted for name, wanted in body.items()):
             raise

@@ -24,6 +24,7 @@ ATTACHMENT: Final = "code"
 # Anything that is text would be packed by the server, at its cost.
 _CONTENT_TYPE: Final = "application/octet-stream"
 _PAGE: Final = 500
+_SHA256: Final = "sha256-"
 
 
 class CouchBlobStore:
@@ -84,7 +85,7 @@ class CouchBlobStore:
             dead = [
                 {"_id": row["id"], "_rev": row["doc"]["_rev"], "_deleted": True}
                 for row in rows
-                if _is_dead(row["doc"], live, older_than_ms)
+                if row["id"].startswith(_SHA256) and _is_dead(row["doc"], live, older_than_ms)
             ]
             if dead:
                 outcome = await self._http.bulk(self._database, codec.encode({"docs": dead}))
@@ -126,9 +127,9 @@ class CouchBlobStore:
 
 
 def _doc_id(digest: str) -> str:
-    return f"sha256-{digest}"
+    return f"{_SHA256}{digest}"
 
 
 def _is_dead(doc: dict[str, Any], live: Container[str], older_than_ms: int) -> bool:
-    digest = doc["_id"].removeprefix("sha256-")
+    digest = doc["_id"].removeprefix(_SHA256)
     return digest not in live and doc.get("created", 0) < older_than_ms

@@ -51,6 +51,12 @@ class Locked(Denied):
     """The database has locked this user out for some minutes, after wrong passwords."""
 
 
+class NotAllowed(Denied):
+    """The database knows this user, who may not do this. No lock comes of asking again."""
+
+    pause_s = 5.0
+
+
 def error_of(status: int, body: bytes) -> StoreError:
     """Return what an answer with an unwanted *status* means."""
     said = _said(body)
@@ -79,7 +85,7 @@ def _denied(text: str, reason: str) -> Denied:
         )
     if "password" in reason:
         return WrongPassword(f"{text} Compare {_CREDENTIALS} with the database's.")
-    return Denied(f"{text} The user of BRISK_COUCHDB__USER needs this right.")
+    return NotAllowed(f"{text} The user of BRISK_COUCHDB__USER needs this right.")
 
 
 def pause_s(failures: int, jitter: float) -> float:

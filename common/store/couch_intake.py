@@ -66,10 +66,10 @@ class CouchIntake:
         """
         is_again = await self._require_empty()
         if not is_again:
-            await self._admin.prepare([layout.fixed_plans(self._settings.prefix)[0]])
+            await self._admin.prepare([self._plans()[0]])
             await self._meta.create(RESTORING, {"file": what})
         await self._wipe()
-        await self._admin.prepare(layout.fixed_plans(self._settings.prefix))
+        await self._admin.prepare(self._plans())
         steps = couch.steps(self._http, self._admin, self._settings)
         await schema.bring_up(self._meta, steps)
 
@@ -156,6 +156,9 @@ class CouchIntake:
         except Missing:
             return None
 
+    def _plans(self) -> Sequence[layout.Plan]:
+        return layout.fixed_plans(self._settings.prefix, self._settings.member)
+
     def _documents(self, name: str) -> CouchDocStore:
         return CouchDocStore(name, self._http, self._settings, self._clock)
 
@@ -176,7 +179,7 @@ class CouchIntake:
     async def _wipe(self) -> None:
         """Delete what a restore makes; that it is under way stays written down."""
         prefix = self._settings.prefix
-        fixed = {plan.name for plan in layout.fixed_plans(prefix)} - {prefix + layout.META}
+        fixed = {plan.name for plan in self._plans()} - {prefix + layout.META}
         present = await self._admin.databases()
         days = {
             name

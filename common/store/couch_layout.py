@@ -6,6 +6,10 @@ been closed, `meta` the state of each place and leases. Lists go by Mango indexe
 no JavaScript. The only view sums usage: its reduce is CouchDB's own, exact in integers. An index
 that changes gets a new name, so that it is built beside the old one.
 
+Where invokers have a user of their own, it is a member of what they need: it reads `meta`,
+`entities` and `code`, whose design document `guard_v1` lets nobody but server admins write, and it
+reads and writes the places of records. Into `subjects` and `usage` it is not let.
+
 Bytes order ids; views and indexes order by Unicode's collation. The two are not mixed here.
 """
 
@@ -20,6 +24,8 @@ from common.store.shard import LAST_DAY, Shard, day_text, shard_of
 DOCUMENTS: Final = ("subjects", "entities")
 CODE: Final = "code"
 META: Final = "meta"
+READ: Final = frozenset({META, "entities", CODE})
+"""What invokers read and do not write."""
 SUMS: Final = "usage"
 BY_KIND: Final = ("lists_v1", "by_kind")
 BY_PACKAGE: Final = ("lists_v1p", "by_package")
@@ -32,6 +38,12 @@ USAGE_MAP: Final = (
     "[doc.namespace, Math.floor(doc.start / 3600000), doc.path], "
     "[1, doc.brisk.billed_ms, doc.brisk.billed_ms * doc.brisk.memory_mb]); } }"
 )
+GUARD: Final = "guard_v1"
+ADMINS_WRITE: Final = (
+    "function (doc, before, user) { if (user.roles.indexOf('_admin') < 0) { "
+    "throw({forbidden: 'Only a server admin may write here.'}); } }"
+)
+"""Says of each change of a document, attachments included, whether it may be."""
 LAST: Final[Mapping[str, Any]] = {}
 """Sorts behind every string and number in a key of a view."""
 _SHARD: Final = "shard/"
@@ -44,27 +56,53 @@ class Plan:
     name: str
     indexes: Mapping[tuple[str, str], Sequence[str]]
     design: Mapping[str, Mapping[str, Any]]
+    security: Mapping[str, Any] | None = None
+    """Who may use it, as CouchDB's security object; None leaves that as it is."""
 
 
-def fixed_plans(prefix: str) -> tuple[Plan, ...]:
-    """Return the databases that are always there."""
+def fixed_plans(prefix: str, member: str | None) -> tuple[Plan, ...]:
+    """Return the databases that are always there.
+
+    member: the user of invokers, if they have one.
+    """
     lists = {
         BY_KIND: ("ns", "kind", "updated", "written"),
         BY_PACKAGE: ("ns", "kind", "package", "updated", "written"),
     }
-    return (
-        Plan(prefix + META, {}, {}),
-        Plan(prefix + CODE, {}, {}),
-        Plan(prefix + SUMS, {BY_SHARD: ("shard",)}, {}),
-        *(Plan(prefix + name, lists, {}) for name in DOCUMENTS),
+    indexes: dict[str, Mapping[tuple[str, str], Sequence[str]]] = {
+        SUMS: {BY_SHARD: ("shard",)},
+        **dict.fromkeys(DOCUMENTS, lists),
+    }
+    return tuple(
+        Plan(
+            prefix + name,
+            indexes.get(name, {}),
+            {GUARD: {"validate_doc_update": ADMINS_WRITE}} if member and name in READ else {},
+            _security(member, name in READ),
+        )
+        for name in (META, CODE, SUMS, *DOCUMENTS)
     )
 
 
-def shard_plan(prefix: str, shard: Shard) -> Plan:
+def shard_plan(prefix: str, shard: Shard, member: str | None) -> Plan:
     """Return the database of the records of a place."""
     indexes = {BY_START: ("namespace", "start"), BY_PATH: ("namespace", "path", "start")}
     view = {"views": {USAGE[1]: {"map": USAGE_MAP, "reduce": "_sum"}}, "language": "javascript"}
-    return Plan(f"{prefix}act_{shard.text}", indexes, {USAGE[0]: view})
+    return Plan(
+        f"{prefix}act_{shard.text}", indexes, {USAGE[0]: view}, _security(member, is_let_in=True)
+    )
+
+
+def _security(member: str | None, is_let_in: bool) -> Mapping[str, Any] | None:
+    """Return who may use a database beside server admins; None leaves that to the server."""
+    if member is None:
+        return None
+    names = [member] if is_let_in else []
+    # A list of members that is empty would let everybody in.
+    return {
+        "admins": {"names": [], "roles": ["_admin"]},
+        "members": {"names": names, "roles": ["_admin"]},
+    }
 
 
 def shard_id(shard: Shard) -> str:

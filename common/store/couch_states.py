@@ -22,7 +22,7 @@ from common.store import couch_layout as layout
 from common.store.couch_admin import CouchAdmin
 from common.store.couch_faults import DatabaseMissing
 from common.store.couch_http import CouchHttp
-from common.store.port import Conflict, Corrupted, Missing
+from common.store.port import Conflict, Corrupted, Missing, StoreUnavailable
 from common.store.rollups import NOTHING, Sums
 from common.store.shard import DAY_MS, Shard, State
 
@@ -53,7 +53,7 @@ class States:
     ) -> None:
         self._http = http
         self._admin = admin
-        self._prefix = settings.prefix
+        self._settings = settings
         self._clock = clock
         self._known: dict[Shard, Known] = {}
         self._fresh_until_s = float("-inf")
@@ -67,7 +67,15 @@ class States:
 
     def database(self, shard: Shard) -> str:
         """Return the name of a place's database."""
-        return layout.shard_plan(self._prefix, shard).name
+        return self._plan(shard).name
+
+    async def admit(self) -> None:
+        """Let invokers into the places that were made before they had a user of their own.
+
+        Raises `StoreUnavailable`, `Denied`.
+        """
+        places = await self.with_records()
+        await self._admin.admit(map(self._plan, places))
 
     async def all(self, *, fresh: bool = False) -> Mapping[Shard, Known]:
         """Return every place, as it was some seconds ago or, *fresh*, as it is.
@@ -174,10 +182,18 @@ class States:
 
     @property
     def _meta(self) -> str:
-        return self._prefix + layout.META
+        return self._settings.prefix + layout.META
+
+    def _plan(self, shard: Shard) -> layout.Plan:
+        return layout.shard_plan(self._settings.prefix, shard, self._settings.member)
 
     async def _make(self, shard: Shard) -> None:
-        plan = layout.shard_plan(self._prefix, shard)
+        if self._settings.is_member:
+            raise StoreUnavailable(
+                f"There is no database for {shard.text} yet. A controller makes it ahead of time; "
+                "records wait for it on this disk."
+            )
+        plan = self._plan(shard)
         await self._admin.prepare([plan])
         known = Known(State.OPEN)
         try:

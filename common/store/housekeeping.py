@@ -39,10 +39,17 @@ class Housekeeper:
     """Belongs to one event loop; its owner gives `run` a task.
 
     name: of this process, for people who look at the lease.
+    for_others: whether places are made for processes that may make none.
     """
 
     def __init__(
-        self, stores: Stores, settings: RetentionSettings, clock: Clock, *, name: str
+        self,
+        stores: Stores,
+        settings: RetentionSettings,
+        clock: Clock,
+        *,
+        name: str,
+        for_others: bool = False,
     ) -> None:
         self._stores = stores
         self._days = stores.activations
@@ -53,6 +60,7 @@ class Housekeeper:
             sums_ms=settings.sums_days * DAY_MS,
         )
         self._clock = clock
+        self._for_others = for_others
         # Another run of the same process is somebody else.
         holder = f"{name}-{Entropy().take(8).hex()}"
         self._lease = Lease(
@@ -98,7 +106,8 @@ class Housekeeper:
     async def _close_days(self) -> bool:
         known = await self._days.shards()
         is_soon = False
-        for step in due(self._clock.now_ms(), known, self._keep):
+        steps = due(self._clock.now_ms(), known, self._keep, for_others=self._for_others)
+        for step in steps:
             if not await self._lease.take():
                 _log.warning("housekeeping_taken_over")
                 return False

@@ -2,10 +2,12 @@
 
 A day is sealed some time after its end, when what was accepted on it has ended and what was written
 elsewhere meanwhile has arrived. Its records are dropped when they have been kept for long enough,
-and its sums much later. Today and tomorrow are prepared, so that nobody waits at midnight.
+and its sums much later. Today and tomorrow are prepared, so that nobody waits at midnight. Where
+some processes may make no place, more is prepared for them: where goes what comes late, and the
+days that passed while nothing could be made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -14,6 +16,8 @@ from common.store.shard import DAY_MS, Shard, State
 Kind: TypeAlias = Literal["prepare", "seal", "drop", "forget"]
 
 _AHEAD: Final = 1
+_MOST_MISSED: Final = 31
+"""Days: a clock that was wrong by years makes no database for each day of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,30 @@ class Step:
     shard: Shard
 
 
-def due(now_ms: int, known: Mapping[Shard, State], keep: Retention) -> list[Step]:
+def coming(now_ms: int, known: Collection[Shard], *, for_others: bool) -> list[Shard]:
+    """Return the places to make now, before their first record comes.
+
+    for_others: whether there are processes that may make none.
+    """
+    today = now_ms // DAY_MS
+    first = today
+    if for_others:
+        last = max((s.day for s in known if not s.is_late and s.day <= today), default=today)
+        first = max(min(last + 1, today), today - _MOST_MISSED)
+    days = [Shard(day) for day in range(first, today + _AHEAD + 1)]
+    late = [Shard(day, is_late=True) for day in range(today, today + _AHEAD + 1)]
+    return [shard for shard in (*days, *(late if for_others else ())) if shard not in known]
+
+
+def due(
+    now_ms: int, known: Mapping[Shard, State], keep: Retention, *, for_others: bool = False
+) -> list[Step]:
     """Return what to do, in order: the oldest place first, what makes room before what verifies.
 
     A sealed place is sealed again for as long as it has records: that verifies it.
+    for_others: see `coming`.
     """
-    today = now_ms // DAY_MS
-    coming = [Shard(day) for day in range(today, today + _AHEAD + 1)]
-    steps = [Step("prepare", shard) for shard in coming if shard not in known]
+    steps = [Step("prepare", shard) for shard in coming(now_ms, known, for_others=for_others)]
     for shard, state in sorted(known.items()):
         kind = _kind(shard, state, now_ms - (shard.day + 1) * DAY_MS, keep)
         if kind == "drop" and state is State.SEALED and _is_needed(shard, known):

@@ -24,6 +24,7 @@ from common.store.port import (
     LayoutUnknown,
     Missing,
     RestoreUnfinished,
+    StoreUnavailable,
 )
 from common.version import PROGRAM
 
@@ -87,6 +88,18 @@ def require_usable(schema: Mapping[str, Any] | None, restoring: Mapping[str, Any
         raise RestoreUnfinished(
             f"The restore of {restoring.get('file', 'a backup')} into these stores has not ended. "
             "Wait for it; if it was broken off, do it again: brisk admin db restore FILE."
+        )
+
+
+def require_brought_up(schema: Mapping[str, Any] | None) -> None:
+    """Return if stores that say this of themselves have today's layout; others bring them to it.
+
+    Raises `StoreUnavailable` for as long as they have not, `LayoutUnknown`, `Corrupted`.
+    """
+    if schema is None or version_of(schema, LAYOUT) < LAYOUT:
+        raise StoreUnavailable(
+            "The databases of this version are not there yet. A controller makes them when it "
+            "starts; it has to be a server admin of the database."
         )
 
 

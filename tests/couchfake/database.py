@@ -4,10 +4,13 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 MAX_DOCUMENT_BYTES = 8_000_000
+FRESH: Mapping[str, Any] = {"admins": {"roles": ["_admin"]}, "members": {"roles": ["_admin"]}}
+"""Who may use a new database, since CouchDB 3: server admins."""
 SPECIAL = {"_id", "_rev", "_deleted", "_attachments", "_revisions"}
 
 
@@ -56,10 +59,12 @@ class Entry:
 class Database:
     def __init__(self, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> None:
         self.docs: dict[str, Entry] = {}
+        self.designs: dict[str, Entry] = {}
         self.indexes: dict[tuple[str, str], list[str]] = {}
         self.seq = 0
         self.changed = asyncio.Condition()
         self.dropped = False
+        self.security: dict[str, Any] = dict(FRESH)
         self._max_document_bytes = max_document_bytes
 
     def live(self) -> dict[str, Entry]:
@@ -167,4 +172,6 @@ class Database:
         self.seq += 1
         entry = Entry(f"{generation}-{digest.hexdigest()}", body, deleted, self.seq, attachments)
         self.docs[doc_id] = entry
+        if doc_id.startswith("_design/"):
+            self.designs[doc_id] = entry
         return entry

@@ -1,7 +1,6 @@
 """The HTTP side of the double: routes, answers, and faults where the script says so."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import re
@@ -11,14 +10,14 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from tests.couchfake import query
+from tests.couchfake import query, rights
 from tests.couchfake.database import MAX_DOCUMENT_BYTES, Database, Entry, Failure
-from tests.couchfake.faults import LOCKED, Fault, Script
+from tests.couchfake.faults import Fault, Script
+from tests.couchfake.rights import User, Users
 
 NAME = re.compile(r"[a-z][a-z0-9_$()+/-]*\Z")
 NO_DATABASE = Failure(404, "not_found", "Database does not exist.")
 EXISTS = Failure(412, "file_exists", "The database could not be created, the file already exists.")
-WRONG = Failure(401, "unauthorized", "Name or password is incorrect.")
 
 
 class CouchFake:
@@ -27,11 +26,10 @@ class CouchFake:
     def __init__(
         self, *, auth: tuple[str, str] | None = None, max_document_bytes: int = MAX_DOCUMENT_BYTES
     ) -> None:
-        self.databases: dict[str, Database] = {}
+        self.databases: dict[str, Database] = {rights.USERS: Database()}
         self.script = Script()
         self.url = ""
-        self._auth = auth
-        self._wrong_passwords = 0
+        self.users = Users(auth)
         self._max_document_bytes = max_document_bytes
         self._runner: web.AppRunner | None = None
         self._stopping = asyncio.Event()
@@ -66,45 +64,47 @@ class CouchFake:
         assert "batch" not in request.query, "what is acknowledged by batch=ok is lost in a crash"
         fault = self.script.next(request.method, request.rel_url.raw_path)
         try:
-            self._authenticate(request)
+            user = self.users.who(request.headers.get("Authorization"))
             if fault is not None:
-                return await self._faulty(request, parts, fault)
-            return await self._answer(request, parts)
+                return await self._faulty(request, parts, user, fault)
+            return await self._answer(request, parts, user)
         except Failure as failure:
             await request.read()
             return _json({"error": failure.error, "reason": failure.reason}, failure.status)
 
     async def _faulty(
-        self, request: web.Request, parts: list[str], fault: Fault
+        self, request: web.Request, parts: list[str], user: User, fault: Fault
     ) -> web.StreamResponse:
         match fault.kind:
             case "status":
                 raise Failure(fault.status, fault.error, fault.reason)
             case "delay":
                 await self._pause(fault.seconds)
-                return await self._answer(request, parts)
+                return await self._answer(request, parts, user)
             case "row":
-                return await self._answer(request, parts, fault=fault)
+                return await self._answer(request, parts, user, fault=fault)
             case "accepted":
-                answer = await self._answer(request, parts)
+                answer = await self._answer(request, parts, user)
                 answer.set_status(202)
                 return answer
             case _:
-                await self._before_a_reset(request, parts, fault)
+                await self._before_a_reset(request, parts, user, fault)
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
 
-    async def _before_a_reset(self, request: web.Request, parts: list[str], fault: Fault) -> None:
+    async def _before_a_reset(
+        self, request: web.Request, parts: list[str], user: User, fault: Fault
+    ) -> None:
         match fault.kind:
             case "reset_in_body":
                 await request.content.read(1)
             case "reset_before":
                 await request.read()
             case "half_bulk":
-                await self._answer(request, parts, fault=fault)
+                await self._answer(request, parts, user, fault=fault)
             case _:
-                await self._answer(request, parts)
+                await self._answer(request, parts, user)
                 await self._pause(fault.seconds)
 
     async def _pause(self, seconds: float) -> None:
@@ -127,19 +127,8 @@ class CouchFake:
             }
         )
 
-    def _authenticate(self, request: web.Request) -> None:
-        if self._auth is None:
-            return
-        offered = request.headers.get("Authorization")
-        right = "Basic " + base64.b64encode(":".join(self._auth).encode()).decode()
-        if self._wrong_passwords >= 5:
-            raise Failure(403, "forbidden", LOCKED)
-        if offered != right:
-            self._wrong_passwords += offered is not None
-            raise WRONG
-
     async def _answer(
-        self, request: web.Request, parts: list[str], *, fault: Fault | None = None
+        self, request: web.Request, parts: list[str], user: User, *, fault: Fault | None = None
     ) -> web.StreamResponse:
         match parts:
             case [""]:
@@ -147,18 +136,23 @@ class CouchFake:
             case ["_up"]:
                 return _json({"status": "ok", "seeds": {}})
             case ["_all_dbs"]:
+                rights.require_server_admin(user)
                 return _json(sorted(self.databases))
+            case [rights.USERS, _] if request.method == "PUT":
+                rights.require_server_admin(user)
+                self.users.add(await _body(request))
+                return _json({"ok": True}, 201)
             case [name] | [name, ""]:
-                return await self._database(request, name)
+                return await self._database(request, name, user)
             case [name, *rest]:
-                if name not in self.databases:
-                    raise NO_DATABASE
-                return await self._in_database(request, self.databases[name], rest, fault)
+                return await self._let_in(request, name, rest, user, fault)
             case _:
                 pass
         raise Failure(404, "not_found", "missing")
 
-    async def _database(self, request: web.Request, name: str) -> web.Response:
+    async def _database(self, request: web.Request, name: str, user: User) -> web.Response:
+        if request.method in ("PUT", "DELETE"):
+            rights.require_server_admin(user)
         if request.method == "PUT":
             if name in self.databases:
                 raise Failure(
@@ -178,15 +172,42 @@ class CouchFake:
             await _tell(db)
             return _json({"ok": True})
         db = self.databases[name]
+        rights.require_member(user, db)
         return _json({"db_name": name, "doc_count": len(db.live()), "update_seq": _seq(db.seq)})
 
+    async def _let_in(
+        self,
+        request: web.Request,
+        name: str,
+        rest: list[str],
+        user: User,
+        fault: Fault | None,
+    ) -> web.StreamResponse:
+        if name not in self.databases:
+            raise NO_DATABASE
+        db = self.databases[name]
+        rights.require_member(user, db)
+        if request.method in ("PUT", "DELETE") or rest == ["_index"]:
+            rights.require_writer(user, db, "/".join(rest[:2]))
+        if rest != ["_security"]:
+            return await self._in_database(request, db, rest, user, fault)
+        if request.method == "GET":
+            return _json(db.security)
+        db.security = await _body(request)
+        return _json({"ok": True})
+
     async def _in_database(
-        self, request: web.Request, db: Database, rest: list[str], fault: Fault | None
+        self,
+        request: web.Request,
+        db: Database,
+        rest: list[str],
+        user: User,
+        fault: Fault | None,
     ) -> web.StreamResponse:
         raw = request.query
         match request.method, rest:
             case "POST", ["_bulk_docs"]:
-                return await self._bulk(db, await _body(request), fault)
+                return await self._bulk(db, await _body(request), user, fault)
             case _, ["_all_docs"]:
                 asked = query.query_of(raw)
                 asked |= await _body(request) if request.method == "POST" else {}
@@ -212,7 +233,7 @@ class CouchFake:
         raise Failure(404, "not_found", "missing")
 
     async def _bulk(
-        self, db: Database, asked: Mapping[str, Any], fault: Fault | None
+        self, db: Database, asked: Mapping[str, Any], user: User, fault: Fault | None
     ) -> web.Response:
         for doc in asked["docs"]:  # one that is odd makes CouchDB refuse all
             db.validate(doc.get("_id"), doc)
@@ -229,6 +250,7 @@ class CouchFake:
                 rows.append({"id": doc_id, "error": fault.error, "reason": "as told"})
                 continue
             try:
+                rights.require_writer(user, db, doc_id)
                 rows.append({"ok": True, "id": doc_id, "rev": db.put(doc_id, doc, None).rev})
             except Failure as failure:
                 rows.append({"id": doc_id, "error": failure.error, "reason": failure.reason})

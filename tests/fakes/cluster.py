@@ -22,6 +22,9 @@ from tests.fakes.ports import free_port
 
 READY_S = 30.0
 STOP_S = 20.0
+MEMBER = "invoker"
+PASSWORD = "secret"
+"""Of whoever is known to the double of CouchDB."""
 
 
 @dataclass(slots=True)
@@ -120,15 +123,19 @@ def running_cluster(
 ) -> Iterator[Cluster]:
     """Start everything but Kafka, which has to be there; stop it cleanly after.
 
-    store: where CouchDB is spoken; None starts the double of it.
+    store: where CouchDB is spoken; None starts the double of it, where invokers have a user who may
+        do no more than they have to.
     own: settings of one process, `invoker1` for example.
     is_up: whether to wait until all invokers are; else what they stand on is still to come.
     """
     prefix = f"t{secrets.token_hex(4)}_"
     with ExitStack() as stack:
-        couch = None if store else stack.enter_context(couch_process())
+        couch = None if store else stack.enter_context(couch_process(auth=f"root:{PASSWORD}"))
+        if couch is not None:
+            couch.operator.add_user(MEMBER, PASSWORD)
         shared = {
             "BRISK_COUCHDB__URL": store or (couch.url if couch else ""),
+            **(_rights("root") if couch else {}),
             "BRISK_COUCHDB__PREFIX": prefix,
             "BRISK_KAFKA__TOPIC_PREFIX": prefix,
             "BRISK_CONTROLLER__COUNT": str(controllers),
@@ -138,12 +145,13 @@ def running_cluster(
             **(settings or {}),
         }
         members: list[Member] = []
+        rights = {"invoker": _rights(MEMBER) if couch else {}}
         for part, number in [
             *(("controller", number) for number in range(controllers)),
             *(("invoker", number) for number in range(invokers)),
         ]:
             more = (own or {}).get(f"{part}{number}", {})
-            member = a_member(folder, part, number, {**shared, **more})
+            member = a_member(folder, part, number, {**shared, **rights.get(part, {}), **more})
             stack.callback(member.kill)
             member.start()
             members.append(member)
@@ -154,6 +162,15 @@ def running_cluster(
         yield cluster
         for member in reversed(members):
             member.stop()
+
+
+def _rights(user: str) -> dict[str, str]:
+    """Return the settings of a process that is *user* in the database."""
+    return {
+        "BRISK_COUCHDB__USER": user,
+        "BRISK_COUCHDB__PASSWORD": PASSWORD,
+        "BRISK_COUCHDB__MEMBER": MEMBER,
+    }
 
 
 def a_member(

@@ -1,4 +1,7 @@
-"""The double of CouchDB as a process of its own, which a test may break and mend."""
+"""Servers that speak CouchDB, asked by an operator; and the double as a process of its own.
+
+The double may be broken and mended.
+"""
 
 import json
 import os
@@ -6,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +22,42 @@ FOR_EVER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """Who asks the server at *url* by hand.
+
+    auth: `user:password`; None where everybody is let in.
+    """
+
+    url: str
+    auth: str | None = None
+
+    def ask(self, method: str, path: str, value: Any = None) -> Any:
+        """Return the answer. Raises `urllib.error.HTTPError`."""
+        body = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(f"{self.url}/{path}", data=body, method=method)
+        request.add_header("Content-Type", "application/json")
+        if self.auth is not None:
+            request.add_header("Authorization", f"Basic {b64encode(self.auth.encode()).decode()}")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    def add_user(self, name: str, password: str) -> None:
+        """Make a user without any role."""
+        user = {"name": name, "password": password, "roles": [], "type": "user"}
+        self.ask("PUT", f"_users/org.couchdb.user:{name}", user)
+
+
+@dataclass(frozen=True, slots=True)
 class CouchProcess:
     """A database that answers at *url*, until it is told not to."""
 
-    url: str
+    operator: Operator
     process: "subprocess.Popen[str]"
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self.operator.url
 
     def leave(self) -> None:
         """Refuse connections from now on; what is stored stays."""
@@ -55,18 +90,13 @@ class CouchProcess:
 
     def put(self, path: str, document: Any = None) -> None:
         """Store something behind everybody's back."""
-        body = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(f"{self.url}/{path}", data=body, method="PUT")
-        urllib.request.urlopen(request, timeout=5).close()
+        self.operator.ask("PUT", path, document)
 
     def _tell(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
 
     def _control(self, method: str, faults: Any = None) -> Any:
-        body = None if faults is None else json.dumps(faults).encode()
-        request = urllib.request.Request(f"{self.url}/_fault", data=body, method=method)
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return json.load(answer)
+        return self.operator.ask(method, "_fault", faults)
 
 
 @contextmanager
@@ -78,7 +108,7 @@ def couch_process(*, port: int = 0, auth: str | None = None) -> Iterator[CouchPr
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
-        yield CouchProcess(process.stdout.readline().strip(), process)
+        yield CouchProcess(Operator(process.stdout.readline().strip(), auth), process)
     finally:
         process.kill()
         process.wait()

@@ -13,6 +13,7 @@ from common.store.couch import CouchStores
 from common.store.couch_faults import Ambiguous, Refused, WrongPassword
 from common.store.couch_http import DEGRADED_AFTER_S, CouchHttp
 from common.store.port import Denied, Missing, StoreUnavailable
+from tests.couchfake.rights import Users
 from tests.couchfake.server import CouchFake
 from tests.fakes.clock import FakeClock
 from tests.integration.couch import ALL, DAY_NAME, GUEST, open_stores, put, stored, written
@@ -101,9 +102,9 @@ async def test_after_a_refused_password_one_request_at_a_time_finds_out(tmp_path
             with pytest.raises(Denied):
                 await http.read("GET", "db", "a")
         assert len(fake.script.requests) == 1 + turn
-    assert fake._wrong_passwords == 4, "a fifth within 300 s locks everybody out"
+    assert fake.users.wrong_passwords["brisk"] == 4, "a fifth within 300 s locks everybody out"
 
-    fake._auth = ("brisk", "wrong")  # somebody has mended the database's side
+    fake.users = Users(("brisk", "wrong"))
     clock.advance(s=Denied.pause_s)
     for _ in range(2):
         with pytest.raises(Missing):

@@ -52,9 +52,9 @@ def test_what_is_billed_stays_in_a_record_that_is_kept_apart(record: ActivationR
     ("status", "error", "reason", "meaning"),
     [
         (401, "unauthorized", "Name or password is incorrect.", faults.WrongPassword),
-        (401, "unauthorized", "You are not authorized to access this db.", Denied),
+        (401, "unauthorized", "You are not authorized to access this db.", faults.NotAllowed),
         (403, "forbidden", LOCKED, faults.Locked),
-        (403, "forbidden", "You are not a server admin.", Denied),
+        (403, "forbidden", "You are not a server admin.", faults.NotAllowed),
         (404, "not_found", "missing", Missing),
         (404, "not_found", "deleted", Missing),
         (404, "not_found", "Database does not exist.", faults.DatabaseMissing),
@@ -122,6 +122,6 @@ def test_rows_are_sorted_by_what_became_of_them() -> None:
 @given(shard=st.builds(Shard, st.integers(0, LAST_DAY), st.booleans()))
 def test_a_place_has_a_database_and_a_document_that_name_it(shard: Shard) -> None:
     assert shard_of_id(shard_id(shard)) == shard
-    assert shard_plan("brisk_", shard).name == f"brisk_act_{shard.text}"
+    assert shard_plan("brisk_", shard, None).name == f"brisk_act_{shard.text}"
     for other in (f"{shard_id(shard)}x", shard.text, f"lease/{shard.text}"):
         assert shard_of_id(other) is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.store.retention import Retention, Step, due
+from common.store.retention import Retention, Step, coming, due
 from common.store.shard import DAY_MS, HOUR_MS, Shard, State
 
 KEEP = Retention(grace_ms=26 * HOUR_MS, records_ms=7 * DAY_MS, sums_ms=400 * DAY_MS)
@@ -23,6 +23,25 @@ def test_today_and_tomorrow_are_prepared_once() -> None:
     assert steps({Shard(TODAY): State.OPEN}) == [Step("prepare", Shard(TODAY + 1))]
     assert steps(COMING) == []
     assert steps(COMING | {Shard(TODAY + 1): State.DROPPED}) == []
+
+
+def test_more_is_made_for_processes_that_may_make_nothing() -> None:
+    late = [Shard(TODAY, is_late=True), Shard(TODAY + 1, is_late=True)]
+    now_ms = TODAY * DAY_MS
+    days = [Shard(TODAY), Shard(TODAY + 1)]
+    assert coming(now_ms, {}, for_others=True) == [*days, *late]
+    assert coming(now_ms, [*days, *late], for_others=True) == []
+    assert coming(now_ms, [*days, late[0]], for_others=True) == [late[1]]
+    assert coming(now_ms, [*days, *late], for_others=False) == []
+    prepared = due(now_ms, {}, KEEP, for_others=True)
+    assert prepared == [Step("prepare", shard) for shard in (*days, *late)]
+
+
+@pytest.mark.parametrize(("newest", "missed"), [(1, 0), (2, 1), (5, 4), (31, 30), (4000, 31)])
+def test_days_are_made_that_passed_while_nothing_could_be_made(newest: int, missed: int) -> None:
+    known = [Shard(TODAY - newest), Shard(TODAY - 1, is_late=True), Shard(TODAY + 3)]
+    found = [shard for shard in coming(TODAY * DAY_MS, known, for_others=True) if not shard.is_late]
+    assert found == [Shard(day) for day in range(TODAY - missed, TODAY + 2)]
 
 
 @pytest.mark.parametrize(
