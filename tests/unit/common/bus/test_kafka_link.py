@@ -1,8 +1,10 @@
 """Answers come to who asked, in whatever pieces, and nobody waits for a broker that has gone."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +15,12 @@ from aiokafka.errors import (
     NodeNotReadyError,
     RequestTimedOutError,
 )
+from aiokafka.protocol.admin import ApiVersionResponse_v0
 
-from common.bus import kafka_link
+from common.bus import kafka_wire
 from common.bus.kafka_link import Link, Links
 from common.settings import KafkaSettings
+from tests.fakes.certificates import self_signed
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 CALL = (1, 11)
@@ -27,7 +31,8 @@ async def request(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Return the number and the body of the next request."""
     size = int.from_bytes(await reader.readexactly(4), "big")
     data = await reader.readexactly(size)
-    return int.from_bytes(data[4:8], "big"), data[10 + len(b"brisk") :]
+    client_bytes = int.from_bytes(data[8:10], "big")
+    return int.from_bytes(data[4:8], "big"), data[10 + client_bytes :]
 
 
 def answer(number: int, body: bytes) -> bytes:
@@ -35,25 +40,41 @@ def answer(number: int, body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def linked(serve: Serve, *, timeout_s: float = DEADLINE_S) -> AsyncIterator[Link]:
+async def broker(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Yield the port of a broker that says what it speaks, and then does *serve*."""
+
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            number, _ = await request(reader)
+            spoken = [
+                (call, 0, version) for call, version in (kafka_wire.PRODUCE, kafka_wire.FETCH)
+            ]
+            versions = ApiVersionResponse_v0(0, spoken)
+            writer.write(answer(number, bytes(versions.encode())))
             await serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
             writer.close()
 
-    async with await asyncio.start_server(served, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
-        link = Link(transport, timeout_s=timeout_s)
+    async with await asyncio.start_server(served, "127.0.0.1", 0, ssl=tls) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def linked(serve: Serve, *, timeout_s: float = DEADLINE_S) -> AsyncIterator[Link]:
+    async with broker(serve) as port:
+        link = await Link.to("127.0.0.1", port, KafkaSettings(request_timeout_s=timeout_s))
         try:
             async with asyncio.timeout(DEADLINE_S):
                 yield link
         finally:
             await link.close()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(answer(*await request(reader)))
 
 
 async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,13 +98,7 @@ async def test_answers_come_to_who_asked_whatever_pieces_they_come_in() -> None:
 
 
 async def test_who_has_left_does_not_get_anothers_answer() -> None:
-    async def one_after_the_other(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        while True:
-            writer.write(answer(*await request(reader)))
-
-    async with linked(one_after_the_other) as link:
+    async with linked(echo) as link:
         link.ask(CALL, b"left").cancel()
         assert await link.ask(CALL, b"stayed") == b"stayed"
 
@@ -147,30 +162,33 @@ class Cluster:
         self.looked += 1
 
 
-async def test_a_link_that_has_ended_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_link_that_has_ended_is_made_anew() -> None:
+    connections = []
+
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
         writer.write(answer(*await request(reader)))
         await writer.drain()
-        writer.close()
 
-    opened = []
-
-    async def to(host: str, port: int, settings: KafkaSettings) -> Link:
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            asyncio.Protocol, host, port
-        )
-        opened.append(Link(transport, timeout_s=settings.request_timeout_s))
-        return opened[-1]
-
-    monkeypatch.setattr(kafka_link.Link, "to", to)
-    async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
-        links = Links(KafkaSettings(), Cluster(server.sockets[0].getsockname()[1]))
+    async with broker(once) as port, asyncio.timeout(DEADLINE_S):
+        links = Links(KafkaSettings(), Cluster(port))
         for body in (b"one", b"two"):
             assert await links.ask("t", CALL, body) == body
-            async with asyncio.timeout(DEADLINE_S):
-                await asyncio.shield(opened[-1]._is_lost)
-        assert len(opened) == 2
+            [link] = links._links.values()
+            await asyncio.shield(link._is_lost)
+        assert len(connections) == 2
         await links.close()
+
+
+async def test_a_link_may_be_secured(tmp_path: Path) -> None:
+    pair = self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*pair)
+    settings = KafkaSettings(security="SSL", ca_file=pair[0])
+    async with broker(echo, tls) as port, asyncio.timeout(DEADLINE_S):
+        link = await Link.to("127.0.0.1", port, settings)
+        assert await link.ask(CALL, b"secret" * 100_000) == b"secret" * 100_000
+        await link.close()
 
 
 @pytest.mark.parametrize("port", [None, 1], ids=["unknown", "absent"])
