@@ -238,3 +238,34 @@ class RuleRefersToNothing(BriskError):
 
 class RuleWithoutTrigger(BriskError):
     """Only rules with existing triggers can be activated"""  # noqa: D415 - as above
+
+
+class WebCredentialsMissing(BriskError):
+    """Authentication is possible but has failed or not yet been provided."""
+
+
+class ErrorProcessingRequest(BriskError):
+    """There was an error processing your request."""
+
+
+class InvalidMedia(BriskError):
+    """Response is not valid '{media}'."""
+
+    def __init__(self, media: str) -> None:
+        super().__init__(self.words(media=media))
+
+
+class PropertyNotFound(BriskError):
+    """Response does not include requested property."""
+
+
+class ResponseTypeMismatch(BriskError):
+    """Response type in header did not match generated content type."""
+
+
+class ResponseTypeUnknown(BriskError):
+    """Response did not specify a known content-type."""
+
+
+class ResponseNotReady(BriskError):
+    """Response not yet ready."""

@@ -26,6 +26,7 @@ from controller.api.services import Services
 from controller.api.shortcut import PREFIX, Shortcut
 from controller.api.unfilled import Unfilled
 from controller.api.usage import Usage
+from controller.api.webactions import WebActions
 from controller.edge.gate import Gate
 from controller.edge.hot import HotListener
 
@@ -46,6 +47,7 @@ def table(services: Services) -> tuple[Route, ...]:
         *Packages(services).routes(),
         *Unfilled("triggers", "trigger", services.catalog.actions).routes(),
         *Unfilled("rules", "rule", services.catalog.actions).routes(),
+        *WebActions(services).routes(),
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),
         *Usage(services.activations, services.clock, services.settings.price).routes(),

@@ -67,6 +67,13 @@ class SubjectStore:
             lifetimes=lifetimes,
         )
 
+        self._owners: Cache[Namespace, tuple[str, ...]] = Cache(
+            self._members,
+            self._clock,
+            capacity=_CACHED,
+            lifetimes=lifetimes,
+        )
+
     def __repr__(self) -> str:
         return f"<SubjectStore {self._known!r}>"
 
@@ -87,6 +94,22 @@ class SubjectStore:
         offered = self._secret.fingerprint(f"{uuid}:{key}")
         return known.identity if hmac.compare_digest(known.fingerprint, offered) else None
 
+    async def owner(self, namespace: Namespace) -> Identity | None:
+        """Return in whose name the web actions of *namespace* run: the first who may use it.
+
+        None when there is no such namespace, or all its subjects are blocked.
+        """
+        try:
+            uuids = await self._owners.get(namespace)
+        except Missing:
+            return None
+        for uuid in uuids:
+            try:
+                return (await self._known.get(uuid)).identity
+            except Missing:
+                continue
+        return None
+
     async def api_key(self, uuid: str) -> str:
         """Return `uuid:key`, for actions that are given it. Raises `Missing`, `Corrupted`."""
         known = await self._known.get(uuid)
@@ -98,6 +121,7 @@ class SubjectStore:
             async for change in told:
                 if isinstance(change, Gap):
                     self._known.clear()
+                    self._owners.clear()
                 else:
                     self._forget(change.doc_id)
 
@@ -106,6 +130,8 @@ class SubjectStore:
         match kind:
             case "key":
                 self._known.forget(name)
+            case "ns":
+                self._owners.forget(Namespace(name))
             case "sub":
                 self._known.forget_where(lambda known: known.identity.subject == name)
             case "lim":
@@ -127,6 +153,12 @@ class SubjectStore:
             names += [Namespace(body["name"]) for body in page]
             if len(page) < _PAGE:
                 return names
+
+    async def _members(self, namespace: Namespace) -> tuple[str, ...]:
+        body = await self._find(documents.name_id(namespace))
+        if body is None:
+            raise Missing(f"There is no namespace {namespace}.")
+        return tuple(member.uuid for member in documents.members(body))
 
     async def _look_up(self, uuid: str) -> _Known:
         """Return who has the key *uuid*. Raises `Missing` when nobody may use it."""

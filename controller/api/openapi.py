@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document and the reference page, both made from the table of routes."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from aiohttp import web
@@ -72,9 +73,11 @@ def reference(routes: Iterable[Route]) -> str:
         'namespace is the key\'s own. Every error is `{"error": …, "code": …}`, and its `code` is',
         "the transaction id that `X-Request-ID` carries.",
     ]
-    for route in routes:
+    for (path, _), same in groupby(routes, lambda route: (route.path, route.handler)):
+        methods, route = _told_together(list(same))
         slash = " (also with a slash at its end)" if route.may_end_in_slash else ""
-        lines += ["", f"## {route.summary}", f"`{route.method} {route.path}`{slash}", ""]
+        slash = slash or (" (and whatever follows it)" if route.may_go_on else "")
+        lines += ["", f"## {route.summary}", f"`{methods} {path}`{slash}", ""]
         if route.is_open:
             lines.append("- needs no credentials")
         if route.body:
@@ -84,10 +87,17 @@ def reference(routes: Iterable[Route]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _told_together(same: list[Route]) -> tuple[str, Route]:
+    """Return the methods of routes that differ in nothing else, and the one that tells most."""
+    methods = ", ".join(route.method for route in same)
+    return methods, next((route for route in same if route.body), same[0])
+
+
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": f"{route.handler.__qualname__}:{route.path}",
+        "operationId": f"{route.handler.__qualname__}:{route.path}"
+        + (f":{route.method}" if route.may_go_on else ""),
         "parameters": [_variable(name) for name in route.variables]
         + [_parameter(each) for each in route.query],
         "responses": {str(status): _answer(status, text) for status, text in route.answers.items()},

@@ -14,8 +14,9 @@ from aiohttp import web
 from common.metrics import RouteClass
 from controller.edge.gate import Gate, Handler
 
-Method = Literal["GET", "PUT", "POST", "DELETE"]
+Method = Literal["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"]
 
+_REST: Final = "{rest:(?:/.*)?}"
 _VARIABLE: Final = re.compile(r"\{([a-z]+)\}")
 
 
@@ -46,6 +47,8 @@ class Route:
     """Whether it is answered without credentials."""
     may_end_in_slash: bool = False
     """Whether the same address with a slash at its end means the same."""
+    may_go_on: bool = False
+    """Whether anything may follow the address behind a slash: the variable `rest`."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -61,5 +64,6 @@ def register(routes: Iterable[Route], router: web.UrlDispatcher, gate: Gate) -> 
         handler = guard(route.handler, route.kind)
         for path in (route.path, route.path + "/") if route.may_end_in_slash else (route.path,):
             if path not in resources:
-                resources[path] = router.add_resource(_VARIABLE.sub(r"{\1:[^/]+}", path))
+                rest = _REST if route.may_go_on else ""
+                resources[path] = router.add_resource(_VARIABLE.sub(r"{\1:[^/]+}", path) + rest)
             resources[path].add_route(route.method, handler)

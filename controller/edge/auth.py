@@ -11,10 +11,13 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from common.entity.identity import Identity
+from common.ids import Namespace
 from controller.edge.rejections import InvalidCredentials, MissingCredentials
 
 CHALLENGE: Final = 'Basic realm="OpenWhisk secure realm",charset=UTF-8'
 IDENTITY: Final = web.RequestKey("identity", Identity)
+REFUSED: Final = (MissingCredentials, InvalidCredentials)
+"""What `authenticate` raises."""
 UUID_LENGTH: Final = 36
 KEY_LENGTH: Final = 64
 
@@ -24,6 +27,10 @@ class Subjects(Protocol):
 
     async def identify(self, uuid: str, key: str) -> Identity | None:
         """Return whose key this is; None when it is nobody's, or its subject is blocked."""
+        ...
+
+    async def owner(self, namespace: Namespace) -> Identity | None:
+        """Return in whose name the web actions of *namespace* run; None when there is nobody."""
         ...
 
 

@@ -71,6 +71,20 @@ async def optional_object(
     return body, value
 
 
+async def raw(request: web.Request, *, limit_bytes: int) -> bytes | None:
+    """Return the body as it was sent, whatever it is; None when there is none.
+
+    Raises: `EntityTooBig`, `ContentTooSlow`, `MalformedContent`.
+    """
+    check_length(request, limit_bytes)
+    if not request.body_exists:
+        return None
+    body = await _read(request, limit_bytes)
+    if body is None:
+        raise EntityTooBig("Request", limit_bytes + 1, limit_bytes)
+    return body
+
+
 def check_length(request: web.Request, limit_bytes: int) -> None:
     """Refuse a body that is declared to be longer. Raises `EntityTooBig`."""
     declared = request.content_length
@@ -78,18 +92,20 @@ def check_length(request: web.Request, limit_bytes: int) -> None:
         raise EntityTooBig("Request", declared, limit_bytes)
 
 
-def check_acceptable(accept: str | None) -> None:
-    """Refuse a client that would not read JSON. Raises `NotAcceptable`.
+def check_acceptable(accept: str | None, content_type: str = JSON) -> None:
+    """Refuse a client that would not read what it gets. Raises `NotAcceptable`.
 
     accept: the header of that name; None accepts everything.
     """
-    if accept is None or accept in ("*/*", JSON):
+    if accept is None or accept in ("*/*", content_type):
         return
+    kind = content_type.partition(";")[0].strip()
+    taken = ("*/*", kind.partition("/")[0] + "/*", kind)
     ranges = (each.partition(";") for each in accept.lower().split(","))
     for media, _, parameters in ranges:
-        if media.strip() in ("*/*", "application/*", JSON) and not _is_refused(parameters):
+        if media.strip() in taken and not _is_refused(parameters):
             return
-    raise NotAcceptable([JSON])
+    raise NotAcceptable([content_type])
 
 
 def _is_refused(parameters: str) -> bool:

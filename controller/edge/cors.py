@@ -13,3 +13,16 @@ HEADERS: Final = {
     ),
     "Access-Control-Allow-Methods": "GET, DELETE, POST, PUT, HEAD",
 }
+
+WEB_METHODS: Final = "OPTIONS, GET, DELETE, POST, PUT, HEAD, PATCH"
+
+
+def of_web(asked_for: str | None) -> dict[str, str]:
+    """Return what a web action's answer says, unless the action says it itself.
+
+    asked_for: the request's `Access-Control-Request-Headers`.
+    """
+    return HEADERS | {
+        "Access-Control-Allow-Headers": asked_for or HEADERS["Access-Control-Allow-Headers"],
+        "Access-Control-Allow-Methods": WEB_METHODS,
+    }

@@ -57,7 +57,7 @@ class Heard:
         try:
             return json.loads(self.text)
         except ValueError:
-            return self.text.decode()
+            return self.text.decode("utf-8", "replace")
 
 
 @dataclass

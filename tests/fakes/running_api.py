@@ -193,6 +193,9 @@ class OneGuest:
     async def identify(self, uuid: str, key: str) -> Identity | None:
         return self._guest if (uuid, key) == (UUID, KEY) else None
 
+    async def owner(self, namespace: Namespace) -> Identity | None:
+        return self._guest if namespace == self._guest.namespace else None
+
 
 @dataclass
 class Obedient:

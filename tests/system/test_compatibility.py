@@ -35,10 +35,8 @@ def no_commands_for_projects(_: Api) -> None:
         assert f'unknown command "{noun}" for "wsk"' in said.getvalue()
 
 
-def no_web(api: Api) -> None:
-    api.put_action("web", CODE, annotations=[{"key": "web-export", "value": True}])
-    for path in ("web/guest/default/web.json", "namespaces/_/apis"):
-        assert api.call("GET", f"/api/v1/{path}").status == 404
+def no_gateway(api: Api) -> None:
+    assert api.call("GET", "/api/v1/namespaces/_/apis").status == 404
 
 
 def no_images(api: Api) -> None:
@@ -76,7 +74,7 @@ def one_at_a_time(api: Api) -> None:
 ROWS: dict[str, Callable[[Api], None]] = {
     "triggers, rules": no_triggers,
     "`api`, `project`": no_commands_for_projects,
-    "web actions, API gateway": no_web,
+    "API gateway": no_gateway,
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,

@@ -22,6 +22,7 @@ LEFT_OUT: dict[str, dict[int, str]] = {}
         "packages",
         "sequences",
         "conductors",
+        "web",
     ],
 )
 def test_the_platform_answers_as_openwhisk_did(scenario: str, platform: RunningPlatform) -> None:

@@ -13,6 +13,7 @@ from common.settings import StoreSettings, ThrottleSettings
 from common.store.port import Conflict, Corrupted, DocStore, Missing
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
+from common.store.subject_admin import SubjectAdmin
 from common.store.subjects import SubjectStore
 
 GUEST = Subject("guest")
@@ -209,3 +210,14 @@ async def test_another_installation_cannot_use_the_documents(
 
 def contents(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def test_a_namespace_has_an_owner_until_all_its_subjects_are_blocked(
+    docs: DocStore, secret: InstallationSecret, subjects: SubjectStore, clock: Elapsing
+) -> None:
+    assert await subjects.owner(SPACE) is None
+    created = await subjects.create(GUEST, SPACE, UUID, KEY)
+    assert await subjects.owner(SPACE) == created
+    await SubjectAdmin(docs, secret, clock).block(GUEST, is_blocked=True)
+    clock.seconds += 100
+    assert await subjects.owner(SPACE) is None

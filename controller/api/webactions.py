@@ -1,0 +1,213 @@
+"""Web actions: actions that are called by their URL, by anybody, and answer as they like.
+
+An activation belongs to the owner of the action, whoever calls. The order of the checks is
+OpenWhisk's: owner, action, whether it is exported, rate, size, `OPTIONS`, credentials, body.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+from aiohttp import web
+
+from common import codec
+from common.entity.action import Action
+from common.entity.identity import Identity
+from common.entity.names import QualifiedName, is_legal
+from common.errors import (
+    MalformedContent,
+    NoSuchResource,
+    ResponseNotReady,
+    RuntimeDeprecated,
+    WebCredentialsMissing,
+)
+from common.ids import Namespace
+from controller.api.bounds import payload_bytes
+from controller.api.route import Method, Route
+from controller.api.services import Services
+from controller.edge import answers, auth, content, cors
+from controller.edge.gate import refusal
+from controller.edge.transid import TRANSID
+from controller.invoke.action import Accepted
+from controller.invoke.resolve import Resolved
+from controller.web.request import WebRequest, answers_options, arguments, is_web
+from controller.web.response import WebAnswer, rendered, split_extension
+
+DEFAULT_PACKAGE: Final = "default"
+SECRET: Final = "require-whisk-auth"
+SECRET_HEADER: Final = "X-Require-Whisk-Auth"
+_NOT_TOLD: Final = frozenset({"content-length", "transfer-encoding"})
+"""Headers of the transport: a body is given decoded, and whole."""
+
+
+class WebActions:
+    """Serves web actions."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._limits = services.settings.limits
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the lines of the table."""
+        methods: tuple[Method, ...] = get_args(Method)
+        return tuple(
+            Route(
+                method=method,
+                path="/api/v1/web/{namespace}/{package}/{name}",
+                handler=self.serve,
+                summary="Call a web action, `default` being no package",
+                kind="web",
+                body="Whatever the action takes." if method in ("PUT", "POST", "PATCH") else None,
+                answers={
+                    200: "What the action answers; it may choose another status.",
+                    202: "The action has not ended in time.",
+                    400: "The action answered what cannot be shown, or its arguments are reserved.",
+                    401: "The action asks for credentials.",
+                    404: "There is no such web action.",
+                    413: "The body is too large.",
+                    429: "The namespace of the action has been called too often.",
+                },
+                is_open=True,
+                may_go_on=True,
+            )
+            for method in methods
+        )
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Call one web action."""
+        received_ms = self._services.clock.now_ms()
+        headers: Mapping[str, str] = {}
+        try:
+            name, extension = _named(request)
+            owner, resolved = await self._found(name)
+            action = resolved.action
+            if not answers_options(action):
+                headers = cors.of_web(request.headers.get("Access-Control-Request-Headers"))
+            self._services.entitlement.charge_invocation(owner)
+            most_bytes = payload_bytes(self._limits, owner.own)
+            content.check_length(request, most_bytes)
+            if request.method == "OPTIONS" and not answers_options(action):
+                return web.Response(headers=headers)
+            caller = await self._caller(request)
+            _check_credentials(action, caller, request.headers.get(SECRET_HEADER))
+            asked = await _read(request, caller, most_bytes)
+            answer = await self._run(request, owner, resolved, asked, extension, received_ms)
+        except Exception as error:
+            return _refused(request, error, headers)
+        answer.headers.extend(headers)
+        return answer
+
+    async def _found(self, name: QualifiedName) -> tuple[Identity, Resolved]:
+        """Return the owner and the action. Raises `NoSuchResource`, and as the resolver does."""
+        owner = await self._services.subjects.owner(name.namespace)
+        if owner is None:
+            raise NoSuchResource
+        resolved = await self._services.resolver.resolve(owner, name)
+        if not is_web(resolved.action):
+            raise NoSuchResource
+        runtime = self._services.manifest.resolve(resolved.action.exec.kind)
+        if runtime is not None and runtime.deprecated:
+            raise RuntimeDeprecated(resolved.action.exec.kind)
+        return owner, resolved
+
+    async def _caller(self, request: web.Request) -> Identity | None:
+        """Return who calls; credentials that are not valid are as good as none."""
+        try:
+            header = request.headers.get("Authorization")
+            return await auth.authenticate(header, self._services.subjects)
+        except auth.REFUSED:
+            return None
+
+    async def _run(
+        self,
+        request: web.Request,
+        owner: Identity,
+        resolved: Resolved,
+        asked: WebRequest,
+        extension: str,
+        received_ms: int,
+    ) -> web.Response:
+        outcome = await self._services.invoker.invoke(
+            owner,
+            resolved.action,
+            codec.encode(arguments(asked, resolved.action)),
+            blocking=True,
+            wait_ms=self._limits.blocking_wait_ms,
+            transid=request[TRANSID],
+            received_ms=received_ms,
+            binding=resolved.binding,
+        )
+        if isinstance(outcome, Accepted):
+            raise ResponseNotReady
+        answer = rendered(outcome.record.response, extension)
+        if answer.content_type is not None:
+            content.check_acceptable(request.headers.get("Accept"), answer.content_type)
+        shown = _shown(answer)
+        shown.headers[answers.ACTIVATION_HEADER] = outcome.record.activation_id
+        return shown
+
+
+def _named(request: web.Request) -> tuple[QualifiedName, str]:
+    """Return the action in the path, and the extension behind it. Raises `NoSuchResource`."""
+    given = request.match_info
+    name, extension = split_extension(given["name"])
+    package = None if given["package"] == DEFAULT_PACKAGE else given["package"]
+    if not all(map(is_legal, (given["namespace"], package or name, name))):
+        raise NoSuchResource
+    return QualifiedName(Namespace(given["namespace"]), package, name), extension
+
+
+def _check_credentials(action: Action, caller: Identity | None, secret: str | None) -> None:
+    """Refuse who lacks what *action* asks for. Raises `WebCredentialsMissing`.
+
+    secret: what the caller sent for one.
+    """
+    if SECRET not in action.annotations:
+        return
+    wanted = action.annotations[SECRET]
+    if wanted is False or (wanted is True and caller is not None):
+        return
+    is_secret = isinstance(wanted, str | int | float) and not isinstance(wanted, bool)
+    if is_secret and hmac.compare_digest(str(wanted).encode(), (secret or "").encode()):
+        return
+    raise WebCredentialsMissing
+
+
+async def _read(request: web.Request, caller: Identity | None, most_bytes: int) -> WebRequest:
+    return WebRequest(
+        method=request.method,
+        headers=[pair for pair in request.headers.items() if pair[0].lower() not in _NOT_TOLD],
+        path=request.match_info["rest"],
+        query=request.rel_url.raw_query_string,
+        body=await content.raw(request, limit_bytes=most_bytes),
+        user=None if caller is None else caller.namespace,
+    )
+
+
+def _shown(answer: WebAnswer) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body or None)
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    if answer.content_type is None:
+        response.headers.popall("Content-Type", None)
+    else:
+        response.headers["Content-Type"] = answer.content_type
+    return response
+
+
+def _refused(
+    request: web.Request, error: Exception, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Return the answer to *error*, for people who look at it in a browser."""
+    response = refusal(error, request[TRANSID], method=request.method, path=request.path)
+    assert isinstance(response.body, bytes), "an error is told in JSON"
+    told: Any = codec.decode(response.body)
+    response.body = json.dumps(told, indent=2, ensure_ascii=False).encode()
+    for name in cors.HEADERS:
+        response.headers.popall(name, None)
+    if isinstance(error, WebCredentialsMissing):
+        response.headers.popall("WWW-Authenticate", None)
+    if not isinstance(error, MalformedContent):
+        response.headers.extend(headers)
+    return response

@@ -1,0 +1,1 @@
+"""Web actions: requests as arguments, results as answers. Pure."""
