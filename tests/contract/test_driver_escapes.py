@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +17,11 @@ import pytest
 
 from invoker.driver.port import Ability, CannotStart, Network
 from tests.contract.drivers import House
+from tests.fakes import ordinary_user
 
 PROBES: Final = Path(__file__).with_name("probes.py")
 SUITES: Final = ("tests/contract/test_driver.py", "tests/contract/test_driver_escapes.py")
 SECRET: Final = "BRISK_TEST_SECRET"
-ORDINARY_USER: Final = 65_534
 
 # What may succeed where a driver lacks an ability; everything else is contained.
 OPEN_WITHOUT: Final = {Ability.CPU: {"hog_processors"}, Ability.PIDS: {"fork_bomb"}}
@@ -107,48 +106,21 @@ async def test_no_attempt_to_escape_succeeds(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.timeout(150)
 def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
     """The suites of drivers, run by a user who may nothing, from a copy that the user may read."""
-    copy = Path("/var/tmp") / f"brisk-test-{os.getpid()}"
-    root = Path(__file__).resolve().parents[2]
-    try:
-        for name in ("common", "invoker", "runtimes", "tests/contract", "tests/fakes"):
-            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(root / "pyproject.toml", copy)
-        (copy / "state").mkdir()
-        os.chown(copy / "state", ORDINARY_USER, ORDINARY_USER)
+    parts = ("common", "invoker", "runtimes", "tests/contract", "tests/fakes")
+    with ordinary_user.code(*parts) as copy:
         run = subprocess.run(
             [
-                *(python_for_everybody(), "-B", "-m", "pytest", "-q", *SUITES),
+                *ordinary_user.becoming(copy),
+                *(ordinary_user.python(), "-B", "-m", "pytest", "-q", *SUITES),
                 *("-p", "no:cacheprovider", "--basetemp", str(copy / "state" / "tmp")),
             ],
             cwd=copy,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(copy / "state"), "PYTHONPATH": packages()},
-            user=ORDINARY_USER,
-            group=ORDINARY_USER,
-            extra_groups=[],
+            env=ordinary_user.environment(copy),
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=140,
         )
-    finally:
-        shutil.rmtree(copy, ignore_errors=True)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
-
-
-def python_for_everybody() -> str:
-    """Return this Python's version where others may execute it."""
-    name = "python{}.{}".format(*sys.version_info)
-    for candidate in (
-        os.path.realpath(sys.executable),
-        f"/usr/bin/{name}",
-        f"/usr/local/bin/{name}",
-    ):
-        if subprocess.run(["test", "-x", candidate], user=ORDINARY_USER).returncode == 0:
-            return candidate
-    pytest.skip(f"no {name} that every user may execute")
-
-
-def packages() -> str:
-    """Return the folder of the packages that tests need."""
-    return str(Path(pytest.__file__).parents[1])

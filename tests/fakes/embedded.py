@@ -60,17 +60,20 @@ def start(
     port: int = 0,
     auth: str = GUEST_AUTH,
     prefix: Sequence[str] = (),
+    root: Path = ROOT,
+    python: str = sys.executable,
 ) -> "subprocess.Popen[str]":
     """Begin `brisk serve`; its output is one stream.
 
     prefix: a command that becomes the platform, such as `nsenter --mount=… --`.
+    root, python: where the code is, and what runs it.
     """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("BRISK_")}  # noqa: TID251
     data.parent.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
-        [*prefix, sys.executable, "-m", "cli", "serve", "--port", str(port), "--data", str(data),
+        [*prefix, python, "-m", "cli", "serve", "--port", str(port), "--data", str(data),
          "--auth", auth],
-        cwd=ROOT,
+        cwd=root,
         env=clean | {"WSK_CONFIG_FILE": str(data.parent / "wskprops")} | dict(settings or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

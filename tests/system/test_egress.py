@@ -15,23 +15,11 @@ from typing import Any
 import pytest
 
 from tests.fakes import small_internet as world
-from tests.fakes.api import Api
-from tests.fakes.embedded import GUEST_AUTH, start, wait_ready
+from tests.fakes.online_host import CALLS_API, REACHES, Host, await_state
 from tests.fakes.small_internet import SmallInternet, small_internet, state_of
 
 pytestmark = pytest.mark.needs_root
 
-REACHES = """
-import socket, urllib.request
-def main(args):
-    return {each: reach(each) for each in args["urls"]}
-def reach(url):
-    try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
-            return answer.read().decode()
-    except OSError as error:
-        return "no: " + str(error)
-"""
 LISTENS = """
 import socket, threading, urllib.request
 listener = socket.create_server(("0.0.0.0", 9000))
@@ -48,14 +36,6 @@ def main(args):
     with urllib.request.urlopen(f"http://{address}:9000/", timeout=3) as answer:
         return {"address": address, "said": answer.read().decode()}
 """
-CALLS_API = """
-import json, os, urllib.request
-def main(args):
-    url = os.environ["__OW_API_HOST"] + "/api/v1/namespaces/_/actions"
-    headers = {"Authorization": args["authorization"]}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
-        return {"host": os.environ["__OW_API_HOST"], "actions": len(json.load(answer))}
-"""
 CALLS_API_FROM_NODE = """
 const http = require('http')
 exports.main = args => new Promise((resolve, reject) => {
@@ -69,38 +49,6 @@ exports.main = args => new Promise((resolve, reject) => {
 """
 
 
-class Host:
-    """A platform on the test's host, and its API as it is reached there."""
-
-    def __init__(self, internet: SmallInternet, data: Path, **settings: str) -> None:
-        self.internet = internet
-        given = {"BRISK_SANDBOX__NAMESERVERS": world.RESOLVER, **settings}
-        self.process = start(data, settings=given, prefix=internet.prefix)
-        self.api = Api(wait_ready(self.process), GUEST_AUTH)
-
-    def do(self, name: str, code: str, kind: str = "python:default", **args: Any) -> Any:
-        """Return the result of an action that is made for it."""
-
-        def call() -> Any:
-            self.api.put_action(name, code, kind=kind)
-            return self.api.invoke(name, args).body["response"]["result"]
-
-        return self.internet.on_host(call)
-
-    def reach(self, *hosts: str, port: int = world.WEB_PORT) -> dict[str, str]:
-        """Return what a function sees at each of *hosts*."""
-        bracketed = {host: f"[{host}]" if ":" in host else host for host in hosts}
-        urls = {host: f"http://{name}:{port}/" for host, name in bracketed.items()}
-        seen = self.do("reaches", REACHES, urls=list(urls.values()))
-        return {host: seen[url] for host, url in urls.items()}
-
-    def stop(self) -> None:
-        self.process.terminate()
-        assert self.process.wait(20) == 0
-        assert self.process.stdout
-        self.process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def internet() -> Iterator[SmallInternet]:
     with small_internet() as internet:
@@ -112,19 +60,11 @@ def host(internet: SmallInternet, tmp_path_factory: pytest.TempPathFactory) -> I
     before = state_of(internet)
     host = Host(
         internet, tmp_path_factory.mktemp("egress"),
-        BRISK_SANDBOX__ALLOWED_RANGES="192.168.88.0/24",
+        BRISK_SANDBOX__NAMESERVERS=world.RESOLVER, BRISK_SANDBOX__ALLOWED_RANGES="192.168.88.0/24",
     )  # fmt: skip
     yield host
     host.stop()
     await_state(internet, before)
-
-
-def await_state(internet: SmallInternet, wanted: object) -> None:
-    """Return when the host is as it was: the kernel takes namespaces apart in its own time."""
-    deadline = time.monotonic() + 10
-    while (state := state_of(internet)) != wanted:
-        assert time.monotonic() < deadline, (state, wanted)
-        time.sleep(0.02)
 
 
 def test_the_internet_is_reached_by_address_and_by_name(host: Host) -> None:

@@ -117,6 +117,13 @@ def _family(address: Address) -> int:
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
+def encoded(message: Message, number: int) -> bytes:
+    """Return the bytes of *message*; the answer to it bears its *number*."""
+    kind, flags, body = message
+    head = struct.pack("IHHII", 16 + len(body), kind, flags | _REQUEST | _ACK, number, 0)
+    return head + body
+
+
 class Netlink:
     """A socket to the kernel; it belongs to the network namespace in which it was made."""
 
@@ -144,10 +151,9 @@ class Netlink:
 
     def _ask(self, message: Message) -> bytes:
         """Return the body of the answer; that of a mere "done" is empty."""
-        kind, flags, body = message
+        kind = message[0]
         number = next(self._numbers)
-        head = struct.pack("IHHII", 16 + len(body), kind, flags | _REQUEST | _ACK, number, 0)
-        self._socket.send(head + body)
+        self._socket.send(encoded(message, number))
         answer = b""
         while True:
             datagram = self._socket.recv(1 << 16)

@@ -8,6 +8,7 @@ left without any record. Addresses are taken from a block that nothing on this h
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -167,6 +168,39 @@ def reached(site: Site, version: int) -> list[Block]:
     """Return what a sandbox has a route to although it lies in what is refused, each once."""
     blocks = (*site.allowed, *map(ip_network, site.nameservers))
     return [each for each in dict.fromkeys(blocks) if each.version == version and each.prefixlen]
+
+
+def closed(
+    allowed: Iterable[Block], nameservers: Iterable[Address], own: Iterable[Address]
+) -> list[IPv4Network]:
+    """Return what a sandbox has no route to, where nothing but routes keeps it from there.
+
+    That is what is refused, but for what is listed and those who know names; and *own* addresses of
+    this host, whatever is listed.
+    """
+    holes = [each for each in (*allowed, *map(ip_network, nameservers)) if each.version == 4]
+    blocks = [each for each in refused(4) if isinstance(each, IPv4Network)]
+    for hole in holes:
+        blocks = [part for each in blocks for part in _without(each, hole)]
+    mine = [each for each in map(ip_network, own) if isinstance(each, IPv4Network)]
+    return sorted(
+        {*blocks, *(one for one in mine if not any(one.subnet_of(each) for each in blocks))}
+    )
+
+
+def _without(block: IPv4Network, hole: Block) -> Iterable[IPv4Network]:
+    if not isinstance(hole, IPv4Network) or not block.overlaps(hole):
+        return [block]
+    return () if block.subnet_of(hole) else block.address_exclude(hole)
+
+
+def parse_own_addresses(table: str) -> list[Address]:
+    """Return this host's addresses, by *table*, which is `/proc/net/fib_trie`."""
+    lines = [line.split() for line in table.splitlines()]
+    found = {
+        ip_address(leaf[-1]) for leaf, kind in pairwise(lines) if kind == ["/32", "host", "LOCAL"]
+    }
+    return sorted(each for each in found if isinstance(each, IPv4Address) and not each.is_loopback)
 
 
 def _covers(outer: Block, inner: Block) -> bool:

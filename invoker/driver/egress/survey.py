@@ -48,9 +48,17 @@ def nameservers(settings: SandboxSettings) -> tuple[plan.Address, ...]:
     return ()
 
 
-def resolver(settings: SandboxSettings) -> str:
-    """Return the `resolv.conf` of sandboxes."""
-    return plan.resolver(nameservers(settings), _read(_RESOLVERS[0]))
+def resolver(settings: SandboxSettings, helper: str = "") -> str:
+    """Return the `resolv.conf` of sandboxes. *helper* is who answers for this host's resolver."""
+    servers = nameservers(settings)
+    if helper and not settings.nameservers:
+        servers = plan.parse_addresses(helper)
+    return plan.resolver(servers, _read(_RESOLVERS[0]))
+
+
+def own_addresses() -> list[plan.Address]:
+    """Return the addresses of this host."""
+    return plan.parse_own_addresses(_read(Path("/proc/net/fib_trie")))
 
 
 def try_out(site: Site) -> None:

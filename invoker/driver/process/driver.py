@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import socket
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,8 +25,6 @@ import runtimes
 from common.log import logger
 from common.settings import SandboxSettings
 from invoker.driver.channel import Channel
-from invoker.driver.egress import survey
-from invoker.driver.egress.networks import Networks
 from invoker.driver.port import (
     CannotStart,
     DriverReport,
@@ -48,6 +47,7 @@ from invoker.driver.process import (
 from invoker.driver.process.cgroup import Allowance
 from invoker.driver.process.interpreters import Interpreter
 from invoker.driver.process.lease import Lease, Slots, end_signal
+from invoker.driver.process.outside import Outside
 from invoker.driver.process.relay import Relay, Target
 from invoker.driver.process.sandbox import DESTROY_S, EXIT_S, ProcessSandbox
 from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
@@ -92,13 +92,13 @@ class ProcessDriver:
         self._natives = frozenset(map(startup.repository, natives))
         self._state_dir = state_dir
         self._host: host.Host | None = None
-        self._networks: Networks | None = None
         self._interpreters: Mapping[str, Interpreter] = {}
         self._zygotes: dict[str, Zygote] = {}
         self._starting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._leases: set[Lease] = set()
         self._slots = Slots(host.MOST_SLOTS)
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-cgroup")
+        self._outside = Outside(settings, self._tag, self._threads)
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -109,42 +109,24 @@ class ProcessDriver:
         self._host, self._interpreters = await asyncio.gather(
             host.examine(self._group_name, self._threads), interpreters.find(self._kinds)
         )
-        no_egress = await self._find_egress()
-        servers = survey.nameservers(self._settings) if no_egress == "" else ()
+        no_egress = await self._outside.find(self._examined)
         return report.describe(
             self._examined,
             self._interpreters,
             self._settings,
             no_egress,
-            has_names=bool(servers) or no_egress != "",
+            has_names=self._outside.has_names,
         )
-
-    async def _find_egress(self) -> str | None:
-        """Return why sandboxes cannot be led outside; empty if they can, None if none shall be."""
-        facts = self._examined
-        if self._settings.network != "egress" or facts.no_namespaces:
-            return None
-        if not facts.is_root:
-            return "only root may lead sandboxes outside"
-        try:
-            site = await self._in_thread(lambda: survey.site_of(self._settings, self._tag))
-            await self._in_thread(lambda: survey.try_out(site))
-        except OSError as error:
-            return str(error)
-        self._networks = Networks(site, self._settings.networks_ready)
-        return ""
 
     @property
     def networks_ready(self) -> int:
         """How many networks are ready before a sandbox needs one."""
-        return self._networks.ready if self._networks is not None else 0
+        return self._outside.ready
 
     async def reconcile(self) -> list[str]:
         """Remove what a crashed predecessor with the same state folder left."""
         removed = await self._in_thread(self._reconcile)
-        if self._networks is not None:
-            removed += await self._networks.remove_leftovers()
-        return removed
+        return removed + await self._outside.remove_leftovers()
 
     async def warm(self, kind: str) -> None:
         """Start what sandboxes of *kind* are cloned from, before the first is asked for."""
@@ -193,8 +175,7 @@ class ProcessDriver:
             lease.release(end_signal(self._is_isolated))
         await asyncio.gather(*(lease.wait_gone(CLOSE_S) for lease in leases))
         await asyncio.gather(*(zygote.stop() for zygote in self._zygotes.values()))
-        if self._networks is not None:
-            await self._networks.close()
+        await self._outside.close()
         await self._in_thread(self._remove_own)
         self._threads.shutdown(wait=False)
 
@@ -205,10 +186,7 @@ class ProcessDriver:
     ) -> Channel:
         facts = self._examined
         uid = facts.uid_of(lease.slot)
-        if spec.network is Network.EGRESS:
-            if self._networks is None:
-                raise OSError("this host cannot lead sandboxes outside; see `brisk doctor`")
-            lease.network = await self._networks.take()
+        lease.way = prepared = await self._outside.before(spec.network)
         api = self._api(spec)
         with contextlib.ExitStack() as handed_over:
             cgroup_files: list[int] = []
@@ -221,12 +199,12 @@ class ProcessDriver:
             channel = await both.connect()
             request = self._request(interpreter, spec, uid)
             request["cgroup_files"] = len(cgroup_files)
-            network = [lease.network.descriptor] if lease.network is not None else []
+            network = [prepared.descriptor] if prepared is not None else []
             clone = lease.start(zygote, request, [*both.of_sandbox, *cgroup_files, *network])
         try:
-            # While it goes on setting itself up.
-            if api is not None and (listener := await clone.take_listener(START_S)):
-                lease.relay = await Relay.open(listener, api)
+            if api is not None or request["hands_over"]:
+                # While it goes on setting itself up.
+                await self._connect(lease, clone, api)
             await channel.hello(START_S)
         except BaseException as error:
             channel.close()
@@ -234,6 +212,17 @@ class ProcessDriver:
                 raise CannotStart from await _reason(clone, error)
             raise
         return channel
+
+    async def _connect(self, lease: Lease, clone: Clone, api: Target | None) -> None:
+        """Serve the API to *clone*, and lead it outside, by what it hands over."""
+        with contextlib.ExitStack() as handed:
+            for fd in (descriptors := await clone.take_over(START_S)):
+                handed.callback(os.close, fd)
+            if descriptors and api is not None:
+                listener = socket.socket(fileno=os.dup(descriptors.pop()))
+                lease.relay = await Relay.open(listener, api)
+            if descriptors:
+                lease.way = await self._outside.after(descriptors)
 
     def _request(
         self, interpreter: Interpreter, spec: SandboxSpec, uid: int | None
@@ -243,7 +232,7 @@ class ProcessDriver:
         reached = {} if api is None else {API_HOST: relay.ADDRESS_INSIDE}
         return {
             "uid": _OWN_USER if uid is None and self._is_isolated else uid,
-            "network": spec.network.value,
+            **self._outside.request(spec.network),
             "api_port": relay.PORT if api is not None else 0,
             "cgroup": facts.cgroups.version if facts.cgroups is not None else "none",
             "pids": self._settings.pids,
@@ -309,7 +298,7 @@ class ProcessDriver:
         if not interpreter.is_forked:
             nodes = (each for each in self._interpreters.values() if not each.is_forked)
             prefixes = {os.path.realpath(sys.base_prefix), *(each.prefix for each in nodes)}
-        resolver = survey.resolver(self._settings)
+        resolver = self._outside.resolver
         return hostview.plan(view, prefixes, _RUNTIMES, resolver, own_proc=self._examined.is_root)
 
     # Facts.

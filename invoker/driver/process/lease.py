@@ -15,9 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from common.log import logger
-from invoker.driver.egress.networks import Network
 from invoker.driver.process.cgroup import Allowance, Group, Hierarchy
 from invoker.driver.process.inside import init
+from invoker.driver.process.outside import Way
 from invoker.driver.process.relay import Relay
 from invoker.driver.process.zygote import Clone, Zygote
 
@@ -60,7 +60,7 @@ class Lease:
         self.name = name
         self.slot = slots.take()
         self.clone: Clone | None = None
-        self.network: Network | None = None
+        self.way: Way | None = None
         self.relay: Relay | None = None
         self._slots = slots
         self._threads = threads
@@ -145,8 +145,8 @@ class Lease:
 
     def _finish(self) -> None:
         self._slots.give_back(self.slot)
-        if self.network is not None:
-            self.network.close()
+        if self.way is not None:
+            self.way.close()
         if not self._gone.done():
             self._gone.set_result(None)
 

@@ -94,5 +94,5 @@ def _of_network(host: Host, no_egress: str | None) -> Iterator[Degradation]:
             "install iptables, and let the platform change this host's network: in a container it "
             "needs CAP_NET_ADMIN"
             if host.is_root
-            else "run the platform as root",
+            else "install slirp4netns, let users open /dev/net/tun, or run the platform as root",
         )

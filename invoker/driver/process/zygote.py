@@ -24,6 +24,7 @@ BOOT_S: Final = 10.0
 STOP_S: Final = 2.0
 _MESSAGE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 4096
+_MOST_DESCRIPTORS: Final = 3
 # The path of our code comes with the first message: a function can read its process's arguments.
 _BOOT: Final = (
     "import json,socket,sys;"
@@ -51,19 +52,21 @@ class Clone:
         """Its pid on this host; `ZygoteFailed` if it could not be made."""
         self.ended: asyncio.Future[str] = loop.create_future()
         """How it ended: `exit 1`, `signal 9`, or why it never began."""
-        self.listening: asyncio.Future[socket.socket] = loop.create_future()
-        """A socket in its network; cancelled if none came, closed in the end if nobody took it."""
+        self.handed_over: asyncio.Future[list[int]] = loop.create_future()
+        """Of its network; cancelled if nothing came, closed in the end if nobody took it."""
 
     def signal(self, number: int) -> None:
         """Send it a signal; nothing happens when it has ended, or its zygote has."""
         self._zygote.signal(self._number, number)
 
-    async def take_listener(self, patience_s: float) -> socket.socket | None:
-        """Return the socket that listens in its network; None if it ended before, or is late."""
-        await asyncio.wait({self.listening}, timeout=patience_s)
-        if not self.listening.done() or self.listening.cancelled():
-            return None
-        return socket.socket(fileno=self.listening.result().detach())
+    async def take_over(self, patience_s: float) -> list[int]:
+        """Return the descriptors of its network, now the caller's; none if it ended, or is late."""
+        await asyncio.wait({self.handed_over}, timeout=patience_s)
+        if not self.handed_over.done() or self.handed_over.cancelled():
+            return []
+        descriptors = list(self.handed_over.result())
+        self.handed_over.result().clear()
+        return descriptors
 
     def fail(self, why: str) -> None:
         """Note that it will not come up."""
@@ -76,8 +79,8 @@ class Clone:
         """Note how it ended; the first word counts."""
         if not self.ended.done():
             self.ended.set_result(how)
-        if not self.listening.cancel() and not self.listening.cancelled():
-            self.listening.result().close()
+        if not self.handed_over.cancel() and not self.handed_over.cancelled():
+            _close_all(self.handed_over.result())
 
 
 class Zygote:
@@ -187,28 +190,27 @@ class Zygote:
     def _on_readable(self) -> None:
         while True:
             try:
-                message, descriptors, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, 1)
+                message, descriptors, _, _ = socket.recv_fds(
+                    self._control, _MESSAGE_BYTES, _MOST_DESCRIPTORS
+                )
             except BlockingIOError:
                 return
             except OSError:
                 message, descriptors = b"", []
-            listeners = [socket.socket(fileno=each) for each in descriptors]
             if not message:
                 self._on_death()
                 return
-            self._on_message(json.loads(message), listeners)
+            self._on_message(json.loads(message), descriptors)
 
-    def _on_message(self, message: Mapping[str, Any], listeners: list[socket.socket]) -> None:
+    def _on_message(self, message: Mapping[str, Any], descriptors: list[int]) -> None:
         clone = self._clones.get(message.get("child", 0))
-        for listener in listeners:
-            if clone is None or clone.listening.done():
-                listener.close()
+        if descriptors:
+            if clone is None or clone.handed_over.done():
+                _close_all(descriptors)
             else:
-                clone.listening.set_result(listener)
-        if clone is None:
+                clone.handed_over.set_result(descriptors)
+        elif clone is None:
             self._on_own_message(message)
-        elif listeners:
-            return
         elif "pid" in message:
             if not clone.started.done():
                 clone.started.set_result(message["pid"])
@@ -246,3 +248,9 @@ def _describe(status: int) -> str:
         return f"signal {os.WTERMSIG(status)}"
     code = os.WEXITSTATUS(status)
     return f"signal {code - 128}" if 128 < code <= 128 + signal.NSIG else f"exit {code}"
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for each in descriptors:
+        os.close(each)
+    descriptors.clear()

@@ -61,6 +61,18 @@ def _raise_loopback() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP_RUNNING))
 
 
+def set_routes(messages: Sequence[str]) -> None:
+    """Send the kernel *messages* of rtnetlink, encoded by the platform, about our own network."""
+    if not messages:
+        return
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
+        for message in messages:
+            kernel.send(bytes.fromhex(message))
+            (code,) = struct.unpack_from("i", kernel.recv(4096), 16)
+            if code:
+                raise OSError(-code, "a route was not set: " + os.strerror(-code))
+
+
 def listen(port: int) -> socket.socket:
     """Return a socket that listens on the sandbox's loopback, for the platform to accept on."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -7,8 +7,8 @@ child ended. It holds no secret, never runs a user's code, and dies with the pla
 Messages are JSON. Down: first the configuration; then `{"do": "spawn", "child": n, …}` with the
 descriptors of the channel, stdout, stderr, perhaps cgroups, and perhaps a network; and `{"do":
 "signal", "child": n, "signal": s}`, because only a parent knows that a pid is still its child's.
-Up: `{"ready": true}`, `{"child": n, "pid": p}`, `{"child": n, "listens": true}` with the descriptor
-of a socket in the child's network, `{"child": n, "exit": status}`, and `"failed": why` with or
+Up: `{"ready": true}`, `{"child": n, "pid": p}`, `{"child": n, "hands_over": true}` with
+descriptors of the child's network, `{"child": n, "exit": status}`, and `"failed": why` with or
 without a child.
 """
 
@@ -200,9 +200,7 @@ class Zygote:
         if self._isolated:
             confine.take_user(confine.USER)
             confine.make_private(request)
-            if request["api_port"]:
-                with confine.listen(request["api_port"]) as listener:
-                    self.report(listener.fileno(), child=request["child"], listens=True)
+            self._hand_over(request)
         elif request["uid"] is not None:
             os.setgroups([])
             confine.take_user(request["uid"])
@@ -216,6 +214,21 @@ class Zygote:
             init.adopt_orphans()
         kernel.load_filter(self._filter)
         confine.close_the_rest()
+
+    def _hand_over(self, request: Mapping[str, Any]) -> None:
+        """Give the platform what it needs of this clone's network: to serve, and to connect it."""
+        confine.set_routes(request["routes"])
+        with contextlib.ExitStack() as opened:
+            handed: list[int] = []
+            if request["hands_over"]:
+                for name in ("user", "net"):
+                    handed.append(os.open(f"/proc/self/ns/{name}", os.O_RDONLY))
+                    opened.callback(os.close, handed[-1])
+            if request["api_port"]:
+                listener = opened.enter_context(confine.listen(request["api_port"]))
+                handed.append(listener.fileno())
+            if handed:
+                self.report(*handed, child=request["child"], hands_over=True)
 
     def _die_with_zygote(self) -> None:
         kernel.die_with_parent()

@@ -109,3 +109,44 @@ def test_a_sandbox_asks_as_its_host_does() -> None:
     asked = plan.resolver([ip_address("10.0.0.53")], configuration)
     assert asked == "nameserver 10.0.0.53\nsearch example.org\noptions ndots:2\n"
     assert "nameserver 127.0.0.53" in plan.resolver([], configuration)
+
+
+FIB = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 10.1.0.0
+        /16 link UNICAST
+     |-- 10.1.0.9
+        /32 host LOCAL
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 203.0.113.2
+        /32 host LOCAL
+"""
+
+
+def test_addresses_of_this_host_are_read_without_its_loopback() -> None:
+    found = [ip_address("10.1.0.9"), ip_address("203.0.113.2")]
+    assert plan.parse_own_addresses(FIB) == found
+
+
+def test_what_is_closed_has_holes_for_what_is_listed_and_none_for_this_host() -> None:
+    closed = plan.closed(
+        [ip_network("10.1.0.0/16"), ip_network("fd00::/8")],
+        [ip_address("192.168.0.53")],
+        plan.parse_own_addresses(FIB),
+    )
+
+    def is_closed(address: str) -> bool:
+        return any(ip_address(address) in block for block in closed)
+
+    assert not is_closed("10.1.2.3") and is_closed("10.2.2.3")
+    assert not is_closed("192.168.0.53") and is_closed("192.168.0.54")
+    assert is_closed("10.1.0.9") and is_closed("203.0.113.2")
+    assert is_closed("169.254.169.254") and not is_closed("1.1.1.1")
+    assert ip_network("169.254.0.0/16") in closed
+
+
+def test_a_range_that_is_listed_whole_is_open_but_for_this_host() -> None:
+    closed = plan.closed([ip_network("10.0.0.0/7")], [], [ip_address("10.1.0.9")])
+    assert [each for each in closed if str(each).startswith("10.")] == [ip_network("10.1.0.9/32")]
