@@ -7,11 +7,13 @@ costs a handful of wake-ups, which is more than the answers are worth.
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     CorrelationIdError,
+    IncompatibleBrokerVersion,
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
@@ -20,7 +22,7 @@ from aiokafka.errors import (
 
 from common.bus import kafka_wire
 from common.bus.kafka_connection import leader_of, secured
-from common.bus.kafka_wire import HEAD_BYTES
+from common.bus.kafka_wire import FETCH, HEAD_BYTES, PRODUCE
 from common.log import logger
 from common.settings import KafkaSettings
 
@@ -56,8 +58,17 @@ class Link(asyncio.Protocol):
 
     @classmethod
     async def to(cls, host: str, port: int, settings: KafkaSettings) -> "Link":
-        """Connect, and prove who we are. Raises `KafkaError`, `OSError`, `TimeoutError`."""
+        """Connect, and prove who we are.
+
+        Raises `IncompatibleBrokerVersion` and other `KafkaError`s, `OSError`, `TimeoutError`.
+        """
         made = await create_conn(host, port, **secured(settings))
+        if not _speaks(made._versions):
+            await made.close()
+            raise IncompatibleBrokerVersion(
+                f"The broker at {host}:{port} does not speak as those of Kafka 2.3 and later do: "
+                "a newer one is needed."
+            )
         link = cls(made._writer.transport, timeout_s=settings.request_timeout_s)
         # It has asked what it wanted to know: nothing is on its way to it any more.
         made._read_task.cancel()
@@ -184,6 +195,8 @@ class Links:
                 if broker is None:
                     raise NodeNotReadyError(f"Nobody says where the broker {node} is.")
                 link = await Link.to(broker.host, broker.port, self._settings)
+            except IncompatibleBrokerVersion:
+                raise
             except (OSError, TimeoutError, KafkaError) as error:
                 log.info("broker_not_reached", node=node, why=repr(error))
                 # It may be elsewhere by now.
@@ -191,3 +204,9 @@ class Links:
                 raise NodeNotReadyError(f"The broker {node} is not reached.") from error
             self._links[node] = link
             return link
+
+
+def _speaks(versions: Mapping[int, tuple[int, int]]) -> bool:
+    """Tell whether a broker that takes these *versions* takes what is written here."""
+    ranges = [(*versions.get(call, (0, -1)), wanted) for call, wanted in (PRODUCE, FETCH)]
+    return all(least <= wanted <= most for least, most, wanted in ranges)

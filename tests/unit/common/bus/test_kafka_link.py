@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import (
     CorrelationIdError,
+    IncompatibleBrokerVersion,
     KafkaConnectionError,
     NodeNotReadyError,
     RequestTimedOutError,
@@ -40,15 +41,20 @@ def answer(number: int, body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def broker(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def broker(
+    serve: Serve, tls: ssl.SSLContext | None = None, *, fetch_version: int = kafka_wire.FETCH[1]
+) -> AsyncIterator[int]:
     """Yield the port of a broker that says what it speaks, and then does *serve*."""
 
+    ends: list[asyncio.Future[None]] = []
+
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends.append(asyncio.get_running_loop().create_future())
+        end = ends[-1]
         try:
             number, _ = await request(reader)
-            spoken = [
-                (call, 0, version) for call, version in (kafka_wire.PRODUCE, kafka_wire.FETCH)
-            ]
+            produce, fetch = kafka_wire.PRODUCE, (kafka_wire.FETCH[0], fetch_version)
+            spoken = [(call, 0, version) for call, version in (produce, fetch)]
             versions = ApiVersionResponse_v0(0, spoken)
             writer.write(answer(number, bytes(versions.encode())))
             await serve(reader, writer)
@@ -56,9 +62,11 @@ async def broker(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterat
             return
         finally:
             writer.close()
+            end.set_result(None)
 
     async with await asyncio.start_server(served, "127.0.0.1", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*ends)
 
 
 @asynccontextmanager
@@ -189,6 +197,12 @@ async def test_a_link_may_be_secured(tmp_path: Path) -> None:
         link = await Link.to("127.0.0.1", port, settings)
         assert await link.ask(CALL, b"secret" * 100_000) == b"secret" * 100_000
         await link.close()
+
+
+async def test_a_broker_that_is_too_old_is_named() -> None:
+    async with broker(never, fetch_version=10) as port, asyncio.timeout(DEADLINE_S):
+        with pytest.raises(IncompatibleBrokerVersion, match=f"{port} does not speak"):
+            await Links(KafkaSettings(), Cluster(port)).ask("t", CALL, b"")
 
 
 @pytest.mark.parametrize("port", [None, 1], ids=["unknown", "absent"])
