@@ -236,6 +236,10 @@ class RuleRefersToNothing(BriskError):
         super().__init__(self.words(kind=kind, name=name))
 
 
+class RuleActionUnreadable(BriskError):
+    """Resource is corrupted and cannot be read."""
+
+
 class RuleWithoutTrigger(BriskError):
     """Only rules with existing triggers can be activated"""  # noqa: D415 - as above
 

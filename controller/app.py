@@ -22,9 +22,10 @@ from controller.api.openapi import OpenApi
 from controller.api.packages import Packages
 from controller.api.registries import Registries
 from controller.api.route import Route, register
+from controller.api.rules import Rules
 from controller.api.services import Services
 from controller.api.shortcut import PREFIX, Shortcut
-from controller.api.unfilled import Unfilled
+from controller.api.triggers import Triggers
 from controller.api.usage import Usage
 from controller.api.webactions import WebActions
 from controller.edge.gate import Gate
@@ -40,13 +41,14 @@ ANSWER_S: Final = 1.0
 
 def table(services: Services) -> tuple[Route, ...]:
     """Return all routes of the API; the hot ones first, where the router finds them first."""
+    invocations = Invocations(services)
     routes = (
-        *Invocations(services).routes(),
+        *invocations.routes(),
         *Activations(services.activations).routes(),
         *Actions(services).routes(),
         *Packages(services).routes(),
-        *Unfilled("triggers", "trigger", services.catalog.actions).routes(),
-        *Unfilled("rules", "rule", services.catalog.actions).routes(),
+        *Triggers(services, invocations).routes(),
+        *Rules(services).routes(),
         *WebActions(services).routes(),
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),

@@ -265,8 +265,8 @@ class _Check:
         said = f"{record.namespace}/{record.activation_id}"
         if said != held.id:
             self._found("record", held.id, f"says that it is {said}", _FROM_BACKUP)
-        if held.path not in ("", record.action.in_namespace):
-            what = f"is listed under {held.path}, and is of {record.action.in_namespace}"
+        if held.path not in ("", record.listed_as):
+            what = f"is listed under {held.path}, and is of {record.listed_as}"
             self._found("record", held.id, what, _FROM_BACKUP)
         if place is None:
             return

@@ -5,11 +5,15 @@ A record is written once and never changed. Everything on a bill is a pure funct
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from common.entity.action import SEQUENCE
 from common.entity.limits import Limits
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, Namespace, Subject
+
+TRIGGER: Final = "trigger"
+"""The kind in the record of a firing: it ran nothing itself, and its log is of its rules."""
 
 
 class Status(IntEnum):
@@ -85,3 +89,15 @@ class ActivationRecord:
     def is_composite(self) -> bool:
         """Whether its parts ran and were billed, not it: its *logs* are their ids."""
         return self.kind == SEQUENCE
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether a trigger fired; then there is no end to tell, and nothing to bill."""
+        return self.kind == TRIGGER
+
+    @property
+    def listed_as(self) -> str:
+        """How its namespace knows what ran, `[package/]name`: by the binding, if there is one."""
+        if self.binding is None:
+            return self.action.in_namespace
+        return f"{self.binding.name}/{self.action.name}"

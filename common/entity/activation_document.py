@@ -4,7 +4,8 @@ What OpenWhisk has no place for stands in one more object, `brisk`. The result i
 and passes through byte for byte, so `response` stands last in the document and `result` last in
 `response`: everything before it is ours, and the first `,"response":{` in the text is never the
 user's, because a quotation mark inside a log line is written with a backslash. Reading a record
-therefore parses a few hundred bytes, however long its result is.
+therefore parses a few hundred bytes, however long its result is. A firing has no annotations, and
+ends at 0: by the first it is known.
 
 Source: OpenWhisk's `WhiskActivation` as it is kept in its database of activations.
 """
@@ -12,9 +13,10 @@ Source: OpenWhisk's `WhiskActivation` as it is kept in its database of activatio
 from typing import Any, Final
 
 from common import codec
-from common.entity.activation import ActivationRecord, Response, Status
+from common.entity.activation import TRIGGER, ActivationRecord, Response, Status
 from common.entity.forms import parsed
 from common.entity.limits import Limits
+from common.entity.names import QualifiedName
 from common.ids import ActivationId, Namespace, Subject
 
 _RESPONSE: Final = b',"response":{'
@@ -38,7 +40,7 @@ def encode(record: ActivationRecord) -> bytes:
         "subject": record.subject,
         "publish": False,
         "start": record.start_ms,
-        "end": record.end_ms,
+        "end": 0 if record.is_firing else record.end_ms,
         "duration": record.duration_ms,
         "updated": record.end_ms,
         "annotations": _annotations(record),
@@ -65,6 +67,8 @@ def decode(document: bytes) -> ActivationRecord:
 
 
 def _annotations(record: ActivationRecord) -> list[dict[str, Any]]:
+    if record.is_firing:
+        return []
     pairs: list[dict[str, Any]] = [
         {"key": "path", "value": record.action.doc_id},
         {"key": "kind", "value": record.kind},
@@ -109,6 +113,8 @@ def _split(document: bytes) -> tuple[dict[str, Any], Response]:
 
 def _record(head: dict[str, Any], response: Response) -> ActivationRecord:
     annotations = {pair["key"]: pair["value"] for pair in head["annotations"]}
+    if not annotations:
+        return _firing(head, response)
     cause = head.get("cause")
     return ActivationRecord(
         activation_id=ActivationId(head["activationId"]),
@@ -131,6 +137,29 @@ def _record(head: dict[str, Any], response: Response) -> ActivationRecord:
         cause=None if cause is None else ActivationId(cause),
         binding=parsed(annotations["binding"]) if "binding" in annotations else None,
         is_conductor=annotations.get("conductor", False),
+    )
+
+
+def _firing(head: dict[str, Any], response: Response) -> ActivationRecord:
+    namespace = Namespace(head["namespace"])
+    return ActivationRecord(
+        activation_id=ActivationId(head["activationId"]),
+        namespace=namespace,
+        subject=Subject(head["subject"]),
+        action=QualifiedName(namespace, None, head["name"]),
+        version=head["version"],
+        kind=TRIGGER,
+        limits=None,
+        start_ms=head["start"],
+        end_ms=head["updated"],
+        duration_ms=head["duration"],
+        wait_ms=0,
+        init_ms=None,
+        timed_out=False,
+        response=response,
+        logs=tuple(head["logs"]),
+        billed_ms=head["brisk"]["billed_ms"],
+        memory_mb=head["brisk"]["memory_mb"],
     )
 
 

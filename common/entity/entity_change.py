@@ -22,7 +22,7 @@ from common.entity.forms import parsed
 from common.entity.names import QualifiedName, is_legal
 from common.entity.package import BINDING, Package, binding_shown
 from common.entity.rule import Rule
-from common.entity.trigger import Trigger
+from common.entity.trigger import RuleStatus, Trigger
 from common.errors import (
     IllegalFeed,
     MalformedContent,
@@ -80,6 +80,16 @@ def read_rule(body: Any, namespace: Namespace, most_bytes: int) -> EntityChange:
         trigger=_referred(body.get("trigger"), namespace),
         action=_referred(body.get("action"), namespace),
     )
+
+
+def read_status(body: Any) -> RuleStatus:
+    """Return what a rule is to be. Raises: `MalformedContent`."""
+    status = body.get("status") if isinstance(body, dict) else None
+    if not isinstance(status, str):
+        raise MalformedContent("'status' must be 'active' or 'inactive'")
+    if status not in tuple(RuleStatus):
+        raise MalformedContent(f"requirement failed: {status} is not a recognized rule state")
+    return RuleStatus(status)
 
 
 def _read_common(body: Any, most_bytes: int) -> dict[str, Any]:

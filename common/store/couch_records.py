@@ -61,14 +61,14 @@ def to_wire(entry: Pending, largest_bytes: int) -> Wire:
     """Return what to send for *entry*; what is larger than *largest_bytes* goes apart."""
     before, _, tail = entry.document.partition(_RESPONSE)
     status, _, result = tail.partition(_RESULT)
-    path = codec.encode(entry.record.action.in_namespace)
+    path = codec.encode(entry.record.listed_as)
     if len(entry.document) <= largest_bytes:
         text = codec.encode(result[: -len(_END)].decode())
         body = b"".join(
             (before, b',"path":', path, _RESPONSE, status, b'"resultText":', text, _END)
         )
         return Wire(entry, body)
-    head = codec.decode(before + b"}") | {"logs": [], "path": entry.record.action.in_namespace}
+    head = codec.decode(before + b"}") | {"logs": [], "path": entry.record.listed_as}
     head["apart"] = sha256(entry.document).hexdigest()
     return Wire(entry, codec.encode(head), entry.document)
 

@@ -72,7 +72,7 @@ def matches(record: ActivationRecord, wanted: ActivationFilter) -> bool:
     since, upto = bounds(wanted.since_ms, wanted.upto_ms)
     return (
         record.namespace == wanted.namespace
-        and wanted.name in (None, record.action.in_namespace)
+        and wanted.name in (None, record.listed_as)
         and since <= record.start_ms <= upto
     )
 

@@ -31,7 +31,7 @@ class HourUsage:
 def used(record: ActivationRecord) -> HourUsage:
     """Return what one record adds."""
     return HourUsage(
-        path=record.action.in_namespace,
+        path=record.listed_as,
         hour=record.start_ms // HOUR_MS,
         activations=1,
         billed_ms=record.billed_ms,

@@ -118,7 +118,7 @@ def insert(db: sqlite3.Connection, batch: Sequence[Pending]) -> None:
     with transaction(db):
         for entry in batch:
             record = entry.record
-            path = record.action.in_namespace
+            path = record.listed_as
             is_new = db.execute(
                 "INSERT INTO activation(ns, aid, start, path, body) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT(ns, aid) DO NOTHING",

@@ -24,13 +24,13 @@ def whole(record: ActivationRecord, *, logs: Sequence[str]) -> dict[str, Any]:
         "version": record.version,
         "subject": record.subject,
         "start": record.start_ms,
-        "end": record.end_ms,
-        "duration": record.duration_ms,
         "publish": False,
         "annotations": annotations(record),
         "logs": logs,
         "response": response(record),
     }
+    if not record.is_firing:
+        document |= {"end": record.end_ms, "duration": record.duration_ms}
     if record.cause is not None:
         document["cause"] = record.cause
     return document
@@ -57,19 +57,24 @@ def list_item(record: ActivationRecord) -> dict[str, Any]:
         "name": record.action.name,
         "version": record.version,
         "start": record.start_ms,
-        "end": record.end_ms,
-        "duration": record.end_ms - record.start_ms,
-        "statusCode": int(record.response.status),
         "publish": False,
         "annotations": annotations(record),
     }
+    if not record.is_firing:
+        item |= {
+            "end": record.end_ms,
+            "duration": record.end_ms - record.start_ms,
+            "statusCode": int(record.response.status),
+        }
     if record.cause is not None:
         item["cause"] = record.cause
     return item
 
 
 def annotations(record: ActivationRecord) -> list[dict[str, Any]]:
-    """Return what the platform noted. `initTime` is there after a cold start only."""
+    """Return what the platform noted: of a firing nothing; `initTime` after a cold start only."""
+    if record.is_firing:
+        return []
     noted: list[dict[str, Any]] = [
         {"key": "path", "value": record.action.doc_id},
         {"key": "kind", "value": record.kind},

@@ -19,6 +19,7 @@ LIMIT_HEADER: Final = "X-Brisk-Limit"
 BUSY_S: Final = 1
 """When to come again where a part of the platform is full or away: a queue empties in a moment."""
 
+_TEXT: Final = "text/plain; charset=UTF-8"
 _JSON_HEADERS: Final = {"Content-Type": JSON}
 _CORS_HEADERS: Final = _JSON_HEADERS | cors.HEADERS
 
@@ -32,6 +33,16 @@ def activation(activation_id: ActivationId, text: bytes, status: int) -> web.Res
     """Return the answer to an invocation; *text* is JSON already."""
     headers = _CORS_HEADERS | {ACTIVATION_HEADER: activation_id}
     return web.Response(body=text, status=status, headers=headers)
+
+
+def done() -> web.Response:
+    """Return the answer to a change that has nothing to show."""
+    return web.Response(text="OK", headers=cors.HEADERS | {"Content-Type": _TEXT})
+
+
+def nothing() -> web.Response:
+    """Return the answer to what was taken and had no effect."""
+    return web.Response(status=204, headers=cors.HEADERS)
 
 
 def plain_json(value: Any, *, status: int = 200) -> web.Response:

@@ -70,6 +70,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.RuleIncomplete: Answer(400),
     errors.RuleRefersToNothing: Answer(400),
     errors.SequenceCyclic: Answer(400),
+    errors.RuleActionUnreadable: Answer(400),
     errors.DocsWithCount: Answer(400),
     # Web actions.
     errors.ResponseNotReady: Answer(202),

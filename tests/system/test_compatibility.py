@@ -21,13 +21,6 @@ def api(platform: RunningPlatform) -> Api:
     return Api(platform.url, platform.auth)
 
 
-def no_triggers(api: Api) -> None:
-    for collection in ("triggers", "rules"):
-        assert api.call("GET", collection).body == []
-        for method in ("GET", "PUT", "POST", "DELETE"):
-            assert api.call(method, f"{collection}/x", {}).status == 404, (method, collection)
-
-
 def no_commands_for_projects(_: Api) -> None:
     for noun in ("api", "project"):
         with redirect_stderr(StringIO()) as said:
@@ -59,8 +52,10 @@ def no_other_kinds(api: Api) -> None:
     assert "python:3" in refused.body["error"]
 
 
-def no_events(api: Api) -> None:
-    assert api.call("POST", "triggers/alarm", {}).status == 404
+def no_alarms(api: Api) -> None:
+    path = "/api/v1/namespaces/whisk.system/packages"
+    assert api.call("GET", path).body == []
+    assert api.call("GET", f"{path}/alarms").status == 403
 
 
 def one_at_a_time(api: Api) -> None:
@@ -72,13 +67,12 @@ def one_at_a_time(api: Api) -> None:
 
 
 ROWS: dict[str, Callable[[Api], None]] = {
-    "triggers, rules": no_triggers,
     "`api`, `project`": no_commands_for_projects,
     "API gateway": no_gateway,
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
-    "feeds, alarms, user events": no_events,
+    "feeds of the platform's own (alarms), user events": no_alarms,
     "several actions' activations in one sandbox (`concurrency` above 1)": one_at_a_time,
 }
 

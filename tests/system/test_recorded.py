@@ -23,6 +23,7 @@ LEFT_OUT: dict[str, dict[int, str]] = {}
         "sequences",
         "conductors",
         "web",
+        "triggers_rules",
     ],
 )
 def test_the_platform_answers_as_openwhisk_did(scenario: str, platform: RunningPlatform) -> None:

@@ -75,3 +75,12 @@ def test_a_result_passes_byte_for_byte() -> None:
 def test_what_is_no_record_is_refused(text: bytes) -> None:
     with pytest.raises(MalformedRecord):
         activation_document.decode(text)
+
+
+def test_what_ran_is_known_to_its_namespace_by_the_binding_it_was_named_through() -> None:
+    ran = an_action("provider/act", "other")
+    assert a_record(action=ran).listed_as == "provider/act"
+    assert a_record(action=an_action("act")).listed_as == "act"
+    through = a_record(action=ran, binding=an_action("mine"))
+    assert through.listed_as == "mine/act"
+    assert activation_document.decode(activation_document.encode(through)) == through
