@@ -63,15 +63,14 @@ from invoker.driver.port import Degradation, DriverReport, Level, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges
 from invoker.pool.books import Books
-from invoker.pool.container import Shape
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
+from invoker.pool.stock import stock
 from invoker.service import Invoker
 
 CONTROLLER: Final = ControllerId(0)
 INVOKER: Final = InvokerId(0)
-DEFAULT_MEMORY_MB: Final = 256
 FRESH_S: Final = 10.0
 """How long an action is used before it is read again. Nobody else writes any."""
 IDENTITY_S: Final = 1.0
@@ -346,8 +345,6 @@ def _manifest() -> Manifest:
 
 
 def _books(settings: Settings, manifest: Manifest) -> Books:
-    default = manifest.resolve("python:default")
-    wanted = {Shape(default.kind, DEFAULT_MEMORY_MB): settings.pool.stem_cells} if default else {}
     return Books(
         prefix=f"i{INVOKER}",
         capacity_mb=settings.pool.memory_mb,
@@ -356,7 +353,12 @@ def _books(settings: Settings, manifest: Manifest) -> Books:
             idle_timeout_s=settings.pool.idle_timeout_s,
             pause_grace_s=settings.pool.pause_grace_s,
         ),
-        stem_cells=wanted,
+        stem_cells=stock(
+            _manifest(),
+            manifest,
+            usual=settings.pool.stem_cells,
+            listed=settings.pool.listed_shapes,
+        ),
     )
 
 

@@ -6,6 +6,7 @@ beats the file, the file beats the default. The sentence under each field is wha
 `docs/reference/settings.md` says of it.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
@@ -30,6 +31,8 @@ from common.settings_services import StoreSettings as StoreSettings
 
 _PREFIX: Final = "BRISK_"
 _DELIMITER: Final = "__"
+_OF_THE_MANIFEST: Final = "manifest"
+_STEM_SHAPE: Final = re.compile(r"(?P<kind>[^@=]+)@(?P<mb>[0-9]{1,6})=(?P<number>[0-9]{1,4})")
 
 
 class UnusableSettings(BriskError):
@@ -107,8 +110,27 @@ class PoolSettings(Group):
     """A sandbox that has been idle for this long is paused until it is needed."""
     stem_cells: int = Field(default=2, ge=0)
     """Blank sandboxes kept ready for the default kind of this host, with the default memory."""
+    stem_shapes: str = ""
+    """More of them, such as `nodejs:20@256=1,python:default@512=2`: kind, memory in MB, number. Or
+    `manifest`: as the runtimes manifest says. They are made while nothing else needs room."""
     max_starts: int = Field(default=4, ge=1)
     """Sandboxes that are being made at the same time."""
+
+    @field_validator("stem_shapes")
+    @classmethod
+    def _names_shapes(cls, text: str) -> str:
+        for each in filter(None, map(str.strip, text.split(","))):
+            if text.strip() != _OF_THE_MANIFEST and _STEM_SHAPE.fullmatch(each) is None:
+                raise ValueError(f"'{each}' is not of the form KIND@MB=NUMBER")
+        return text
+
+    @property
+    def listed_shapes(self) -> tuple[tuple[str, int, int], ...] | Literal["manifest"]:
+        """Kind, memory in MB and number of each entry of `stem_shapes`; or whose they are."""
+        if self.stem_shapes.strip() == _OF_THE_MANIFEST:
+            return "manifest"
+        found = map(_STEM_SHAPE.fullmatch, map(str.strip, self.stem_shapes.split(",")))
+        return tuple((each["kind"], int(each["mb"]), int(each["number"])) for each in found if each)
 
 
 class SandboxSettings(Group):

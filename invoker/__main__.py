@@ -41,14 +41,13 @@ from invoker.driver.port import Ability, DriverReport, Level, Network, SandboxDr
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges
 from invoker.pool.books import Books
-from invoker.pool.container import Shape
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
+from invoker.pool.stock import stock
 from invoker.service import Invoker
 
 PING_S: Final = 1.0
-DEFAULT_MEMORY_MB: Final = 256
 
 log = logging.logger(__name__)
 
@@ -203,8 +202,7 @@ def _driver(settings: Settings, folder: DataFolder, registries: RegistryStore) -
 
 
 def _books(settings: Settings, kinds: Mapping[str, str]) -> Books:
-    default = Manifest.load().only(kinds).resolve("python:default")
-    wanted = {Shape(default.kind, DEFAULT_MEMORY_MB): settings.pool.stem_cells} if default else {}
+    manifest = Manifest.load()
     return Books(
         prefix=f"i{settings.invoker.id}",
         capacity_mb=settings.pool.memory_mb,
@@ -213,7 +211,12 @@ def _books(settings: Settings, kinds: Mapping[str, str]) -> Books:
             idle_timeout_s=settings.pool.idle_timeout_s,
             pause_grace_s=settings.pool.pause_grace_s,
         ),
-        stem_cells=wanted,
+        stem_cells=stock(
+            manifest,
+            manifest.only(kinds),
+            usual=settings.pool.stem_cells,
+            listed=settings.pool.listed_shapes,
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from cli import standalone
 from common import metrics
 from common.settings import HttpSettings, PoolSettings, Settings
 from invoker.pool.books import Books
+from invoker.pool.stock import DEFAULT_MEMORY_MB
 from tests.fakes.api import Api
 from tests.fakes.embedded import GUEST_AUTH, RunningPlatform, running_platform
 
@@ -81,13 +82,20 @@ def test_what_was_called_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_stem_cell_that_is_taken_is_counted_as_one(tmp_path: Path) -> None:
-    with running_platform(tmp_path, settings={"BRISK_POOL__STEM_CELLS": "1"}) as platform:
+    settings = {
+        "BRISK_POOL__STEM_CELLS": "1",
+        "BRISK_POOL__STEM_SHAPES": "nodejs:default@512=1",
+    }
+    with running_platform(tmp_path, settings=settings) as platform:
         watched = Watched(platform)
         watched.api.put_action("echo", "def main(a): return a")
+        limits = {"memory": 512}
+        watched.api.put_action("node", "const main = a => a", kind="nodejs:default", limits=limits)
         blank = 'brisk_pool_sandboxes{state="blank"}'
-        _ = watched.read_when(lambda said: said[blank] == 1)
-        assert watched.api.invoke("echo").status == 200
-        assert watched.started() == {"cold": 0, "stem": 1, "warm": 0}
+        _ = watched.read_when(lambda said: said[blank] == 2)
+        for name in ("echo", "node"):
+            assert watched.api.invoke(name).status == 200
+        assert watched.started() == {"cold": 0, "stem": 2, "warm": 0}
 
 
 def test_what_is_under_way_is_shown(tmp_path: Path) -> None:
@@ -141,7 +149,7 @@ async def test_a_platform_that_stopped_is_neither_shown_nor_kept(
 
 async def wait_for_a_stem_cell() -> None:
     async with asyncio.timeout(WITHIN_S):
-        while reserved_mb() != standalone.DEFAULT_MEMORY_MB:  # noqa: ASYNC110 - a gauge tells nobody
+        while reserved_mb() != DEFAULT_MEMORY_MB:  # noqa: ASYNC110 - a gauge tells nobody
             await asyncio.sleep(0.02)
 
 
