@@ -29,10 +29,8 @@ INTERRUPTED: Final = (
 RESULT_NOT_STORED: Final = (
     "The result is too large for the message bus, and this namespace does not store activations."
 )
-LOST: Final = (
-    "The container engine stopped while this activation was running. It is not run a second time."
-)
 
+_LOST: Final = "The {} stopped while this activation was running. It is not run a second time."
 _INVALID_INIT: Final = "The action failed during initialization"
 _INVALID_RUN: Final = "The action did not produce a valid JSON or JSON Array response"
 
@@ -51,6 +49,11 @@ def timed_out_text(timeout_ms: int, *, during_init: bool) -> str:
     return f"The action exceeded its time limits of {timeout_ms} milliseconds{phase}."
 
 
+def lost_text(holder: str) -> str:
+    """Return what a caller reads when what held the sandbox went away under it."""
+    return _LOST.format(holder)
+
+
 def is_late(reply: Reply, *, elapsed_ns: int, timeout_ms: int) -> bool:
     """Tell whether the time limit was reached: an answer that came too late is no answer."""
     return isinstance(reply, Expired) or elapsed_ns >= timeout_ms * NS_PER_MS
@@ -63,8 +66,8 @@ def of_init(reply: Reply, *, late: bool, timeout_ms: int) -> Response | None:
             return None
         case Answer(memory_exhausted=True) | Died(memory_exhausted=True):
             return failure(Status.DEVELOPER_ERROR, MEMORY_EXHAUSTED)
-        case Died(is_lost=True):
-            return failure(Status.WHISK_ERROR, LOST)
+        case Died(is_lost=True) as died:
+            return failure(Status.WHISK_ERROR, lost_text(died.holder))
         case _ if late:
             text = timed_out_text(timeout_ms, during_init=True)
             return failure(Status.DEVELOPER_ERROR, text)
@@ -81,8 +84,8 @@ def of_run(reply: Reply, *, late: bool, timeout_ms: int) -> Response:
     match reply:
         case Answer(memory_exhausted=True) | Died(memory_exhausted=True):
             return failure(Status.DEVELOPER_ERROR, MEMORY_EXHAUSTED)
-        case Died(is_lost=True):
-            return failure(Status.WHISK_ERROR, LOST)
+        case Died(is_lost=True) as died:
+            return failure(Status.WHISK_ERROR, lost_text(died.holder))
         case _ if late:
             text = timed_out_text(timeout_ms, during_init=False)
             return failure(Status.DEVELOPER_ERROR, text)

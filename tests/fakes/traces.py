@@ -46,6 +46,12 @@ def traces_of(pid: int) -> Traces:
     return Traces(frozenset((child, _began(child)) for child in below), frozenset(groups))
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the living children of a process, the oldest first."""
+    found = _PROC.glob(f"{pid}/task/*/children")
+    return [int(child) for children in found for child in _text(children).split()]
+
+
 def session_of(leader: int) -> list[int]:
     """Return the living processes of the session that *leader* began."""
     pids = [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]
@@ -67,10 +73,9 @@ def wait_until(holds: Callable[[], object], what: str, *, within_s: float = 5.0)
 
 
 def _below(pid: int) -> Iterator[int]:
-    for children in _PROC.glob(f"{pid}/task/*/children"):
-        for child in map(int, _text(children).split()):
-            yield child
-            yield from _below(child)
+    for child in children_of(pid):
+        yield child
+        yield from _below(child)
 
 
 def _began(pid: int) -> str:

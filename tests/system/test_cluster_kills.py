@@ -94,6 +94,6 @@ def test_however_often_the_engine_is_killed_each_promise_has_one_record_and_one_
         check(
             cluster,
             ledger,
-            texts=[outcome.LOST],
+            texts=[outcome.lost_text("container engine")],
             most_broken=kills * len(cluster.invokers) * CONTAINERS,
         )

@@ -49,12 +49,14 @@ from invoker.driver.process.interpreters import Interpreter
 from invoker.driver.process.lease import Lease, Slots, end_signal
 from invoker.driver.process.outside import Outside
 from invoker.driver.process.relay import Relay, Target
-from invoker.driver.process.sandbox import DESTROY_S, EXIT_S, ProcessSandbox
+from invoker.driver.process.sandbox import DESTROY_S, ProcessSandbox
 from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
 
 _T = TypeVar("_T")
 _log: Final = logger(__name__)
 
+CUT_OFF_TRIES: Final = 3
+"""How often a sandbox is begun that is killed from outside while it is being made."""
 START_S: Final = 10.0
 """How long a runtime may take to say that it is up: a Node on a busy host needs 0.3 s."""
 CLOSE_S: Final = 4.0
@@ -144,6 +146,13 @@ class ProcessDriver:
         """Return a blank sandbox. Raises `CannotStart`."""
         if spec.image is not None:
             await self.prepare(spec.image)
+        for _ in range(CUT_OFF_TRIES - 1):
+            with contextlib.suppress(StartCutOff):
+                return await self._made(spec)
+        return await self._made(spec)
+
+    async def _made(self, spec: SandboxSpec) -> ProcessSandbox:
+        """Make a sandbox. Raises `CannotStart`; `StartCutOff` where another try may do better."""
         try:
             kind = spec.kind if spec.image is None else interpreters.SKELETON
             interpreter = self._interpreter(kind)
@@ -157,9 +166,12 @@ class ProcessDriver:
         try:
             channel = await self._start(lease, zygote, interpreter, spec)
         except BaseException as error:
+            was_killed = lease.clone is not None and lease.clone.was_killed
             lease.release(end_signal(self._is_isolated))
             # A second cancellation ends the wait; what was begun goes on.
             await lease.wait_gone(DESTROY_S)
+            if isinstance(error, CannotStart) and (was_killed or not zygote.is_alive):
+                raise StartCutOff from error.__cause__
             if isinstance(error, OSError):
                 raise CannotStart from error
             raise
@@ -209,7 +221,7 @@ class ProcessDriver:
         except BaseException as error:
             channel.close()
             if isinstance(error, CannotStart):
-                raise CannotStart from await _reason(clone, error)
+                raise CannotStart from await clone.reason(error)
             raise
         return channel
 
@@ -365,11 +377,8 @@ class ProcessDriver:
                 self._host.cgroups.remove()
 
 
-async def _reason(clone: Clone, error: CannotStart) -> ZygoteFailed:
-    """Return what *error* says and what is known about the end of *clone*, which says more."""
-    await asyncio.wait({clone.ended}, timeout=EXIT_S)
-    how = clone.ended.result() if clone.ended.done() else "its process goes on"
-    return ZygoteFailed(f"{error}: {how}")
+class StartCutOff(CannotStart):
+    """A sandbox, or its zygote, was killed while it was being made; nothing of a caller's ran."""
 
 
 def _filter() -> bytes:

@@ -10,11 +10,12 @@ from invoker.driver.process import stopping
 from invoker.driver.process.cgroup import Group
 from invoker.driver.process.inside import init
 from invoker.driver.process.lease import Lease, end_signal
+from invoker.driver.process.zygote import EXIT_S, ORPHANED
 
-EXIT_S: Final = 1.0
-"""How long the news of a death may lag behind the end of the channel."""
 DESTROY_S: Final = 2.0
 """After this a zygote that does not answer is killed; with the second wait, within 5 s."""
+ZYGOTE: Final = "process that sandboxes are cloned from"
+"""What holds a sandbox, in words for a caller."""
 
 
 class ProcessSandbox:
@@ -102,7 +103,9 @@ class ProcessSandbox:
             await asyncio.wait({clone.ended}, timeout=EXIT_S)
             if clone.ended.done():
                 how = clone.ended.result()
-        return Died(how, memory_exhausted=await self._has_run_out_of_memory())
+        exhausted = await self._has_run_out_of_memory()
+        is_lost = how == ORPHANED and not exhausted
+        return Died(how, memory_exhausted=exhausted, is_lost=is_lost, holder=ZYGOTE)
 
     async def _has_run_out_of_memory(self) -> bool:
         return await self._lease.with_group(Group.has_killed_for_memory, otherwise=False)

@@ -22,6 +22,10 @@ from invoker.driver.process.host import CODE_ROOT
 BOOT_S: Final = 10.0
 """How long a zygote may take to import everything; 60 to 300 ms is usual."""
 STOP_S: Final = 2.0
+EXIT_S: Final = 1.0
+"""How long the news of a death may lag behind the end of the channel."""
+ORPHANED: Final = "the zygote ended"
+"""How a clone ended whose zygote died under it; none outlives its zygote."""
 _MESSAGE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 4096
 _MOST_DESCRIPTORS: Final = 3
@@ -67,6 +71,17 @@ class Clone:
         descriptors = list(self.handed_over.result())
         self.handed_over.result().clear()
         return descriptors
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it was ended by what cannot be caught, and that is known by now."""
+        return self.ended.done() and self.ended.result() == f"signal {signal.SIGKILL}"
+
+    async def reason(self, error: BriskError) -> ZygoteFailed:
+        """Return what *error* says, and what is known about the end of this, which says more."""
+        await asyncio.wait({self.ended}, timeout=EXIT_S)
+        how = self.ended.result() if self.ended.done() else "its process goes on"
+        return ZygoteFailed(f"{error}: {how}")
 
     def fail(self, why: str) -> None:
         """Note that it will not come up."""
@@ -238,7 +253,7 @@ class Zygote:
         if not self._ready.done():
             self._ready.set_exception(ZygoteFailed("it ended while it started"))
         for clone in self._clones.values():
-            clone.fail("the zygote ended")
+            clone.fail(ORPHANED)
         self._clones.clear()
 
 

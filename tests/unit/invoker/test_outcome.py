@@ -121,5 +121,5 @@ def test_what_is_lost_with_its_engine_is_nobodys_mistake_and_costs_nothing() -> 
     ):
         assert response is not None
         assert response.status is Status.WHISK_ERROR
-        assert decode(response.result) == {"error": outcome.LOST}
+        assert decode(response.result) == {"error": outcome.lost_text("container engine")}
         assert not outcome.keeps_sandbox(response)

@@ -54,8 +54,8 @@ class Zygote:
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._wake, wake_end = socket.socketpair()
         self._wake_end = wake_end
-        # The read end of a pipe that only this process can write: it hangs up when we die.
-        self._alive, self._alive_end = os.pipe()
+        # Becomes readable when this process dies, whoever else has a copy of it.
+        self._life = os.pidfd_open(os.getpid())
         for each in (self._wake, wake_end):
             each.setblocking(False)
 
@@ -193,7 +193,6 @@ class Zygote:
             os._exit(_SETUP_FAILED)
 
     def _confine(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
-        os.close(self._alive_end)
         confine.default_signals()
         if request["cgroup"] == "v1":
             confine.attach(descriptors[3 : 3 + request["cgroup_files"]])
@@ -233,7 +232,7 @@ class Zygote:
     def _die_with_zygote(self) -> None:
         kernel.die_with_parent()
         poll = select.poll()
-        poll.register(self._alive, 0)
+        poll.register(self._life, select.POLLIN)
         if poll.poll(0):
             os._exit(_SETUP_FAILED)  # it died before we asked to be told
 

@@ -21,10 +21,14 @@ from invoker.driver.process import report
 from invoker.driver.process.cgroup import Hierarchy
 from invoker.driver.process.driver import ProcessDriver
 from invoker.driver.process.host import Host
-from invoker.driver.process.sandbox import ProcessSandbox
+from invoker.driver.process.sandbox import ZYGOTE, ProcessSandbox
+from tests.fakes.traces import children_of
 
 KIND = "python:{}.{}".format(*sys.version_info)
 ROOT = Path(__file__).resolve().parents[5]
+
+
+SLEEPS = "import time\ntime.sleep(10)\ndef main(args): return args"
 
 
 class NoLogs:
@@ -104,6 +108,37 @@ async def test_a_dead_zygote_is_replaced(driver: ProcessDriver) -> None:
     assert await answer(another, "def main(args):\n    return {'a': 1}") == b'{"a": 1}'.replace(
         b" ", b""
     )
+
+
+async def test_a_call_whose_zygote_dies_is_lost_by_the_platform(driver: ProcessDriver) -> None:
+    sandbox = await make(driver)
+    (zygote,) = driver._zygotes.values()
+    init = {"value": {"name": "t", "main": "main", "binary": False, "code": SLEEPS}}
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        calling = tasks.create_task(
+            sandbox.call(
+                "init", json.dumps(init).encode(),
+                timeout_s=10, answer_limit_bytes=100, logs=NoLogs(),
+            )
+        )  # fmt: skip
+        await asyncio.sleep(0)  # it has begun
+        os.kill(zygote.pid, signal.SIGKILL)
+    died = calling.result()
+    assert died == Died("the zygote ended", is_lost=True, holder=ZYGOTE)
+    await sandbox.destroy()
+
+
+@pytest.mark.parametrize("victim", ["zygote", "sandbox"])
+async def test_a_start_that_is_cut_off_is_made_again(driver: ProcessDriver, victim: str) -> None:
+    await driver.warm(KIND)
+    (zygote,) = driver._zygotes.values()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(make(driver))
+        while not (pids := children_of(zygote.pid)):  # noqa: ASYNC110 - the kernel's news
+            await asyncio.sleep(0)
+        os.kill(zygote.pid if victim == "zygote" else pids[0], signal.SIGKILL)
+    sandbox = making.result()
+    assert (await answer(sandbox, "def main(args):\n    return {'a': 1}"))[:5] == b'{"a":'
 
 
 async def test_a_zygote_that_comes_up_after_close_is_ended(driver: ProcessDriver) -> None:
