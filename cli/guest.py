@@ -13,6 +13,7 @@ from common.data_folder import DataFolder, write_private
 from common.errors import BriskError
 from common.ids import Namespace, Subject
 from common.store.port import Conflict
+from common.store.subject_admin import NamespaceExists
 from common.store.subjects import SubjectStore
 
 GUEST = "guest"
@@ -49,7 +50,7 @@ async def ensure(folder: DataFolder, subjects: SubjectStore, auth: str | None) -
         try:
             _check(kept)
             await subjects.create(Subject(GUEST), Namespace(GUEST), guest_uuid, key)
-        except (UnusableKey, Conflict) as error:
+        except (UnusableKey, Conflict, NamespaceExists) as error:
             raise UnusableKey(
                 f"{folder.key_file} does not hold the key of this folder's guest."
             ) from error

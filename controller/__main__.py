@@ -32,6 +32,7 @@ from common.store.housekeeping import Housekeeper
 from common.store.port import Conflict
 from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
+from common.store.subject_admin import NamespaceExists
 from common.store.subjects import SubjectStore
 from controller.app import Services, served
 from controller.balance.completions import Completions
@@ -237,7 +238,7 @@ async def _ensure_guest(subjects: SubjectStore, settings: Settings) -> None:
         return
     try:
         await subjects.create(Subject(GUEST), Namespace(GUEST), uuid, key)
-    except (Conflict, ValueError) as error:
+    except (Conflict, NamespaceExists, ValueError) as error:
         if await subjects.identify(uuid, key) is not None:
             return  # another controller has made it meanwhile
         why = "BRISK_CONTROLLER__GUEST_AUTH is not the key of the guest that is there."
