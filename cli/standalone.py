@@ -136,7 +136,7 @@ async def running(
         )
         stack.push_async_callback(driver.close)
         report = await driver.probe()
-        network, warnings = _network(settings, report, await subjects.namespaces())
+        defaults, warnings = _sandboxes(settings, report, await subjects.namespaces(), url)
         manifest = everything.only(report.kinds)
         for name in await driver.reconcile():
             log.warning("sandbox_of_a_crash_removed", name=name)
@@ -150,11 +150,7 @@ async def running(
                 driver=driver,
                 proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
                 clock=clock,
-                defaults=SandboxDefaults(
-                    network=network,
-                    env={"__OW_API_HOST": url},
-                    are_isolated=report.level is not Level.PROCESS,
-                ),
+                defaults=defaults,
                 drain_s=settings.http.drain_s,
                 check_invariants=settings.check_invariants,
             )
@@ -220,7 +216,7 @@ async def running(
             )
         )
         stack.callback(patience.begin)
-        yield Platform(url, guest_key, folder, report, network, warnings)
+        yield Platform(url, guest_key, folder, report, defaults.network, warnings)
         health.stop()
         log.info("platform_stops")
 
@@ -282,13 +278,20 @@ async def _secret(
     return secret
 
 
-def _network(
-    settings: Settings, report: DriverReport, tenants: list[Namespace]
-) -> tuple[Network, tuple[Degradation, ...]]:
-    """Return what functions may reach, and all that an operator should know of their isolation."""
+def _sandboxes(
+    settings: Settings, report: DriverReport, tenants: list[Namespace], url: str
+) -> tuple[SandboxDefaults, tuple[Degradation, ...]]:
+    """Return what sandboxes get, and all that an operator should know of their isolation."""
     wanted = Network(settings.sandbox.network)
     network = reach.granted(wanted, report.abilities, len(tenants))
-    return network, (*report.degradations, *reach.consequences(wanted, network))
+    defaults = SandboxDefaults(
+        network=network,
+        env={"__OW_API_HOST": url},
+        # A namespace that is made later must not reach the services of the first one's host.
+        lent_to=tenants[0] if network is not wanted and network is Network.HOST else None,
+        are_isolated=report.level is not Level.PROCESS,
+    )
+    return defaults, (*report.degradations, *reach.consequences(wanted, network))
 
 
 def _housekeeper(settings: Settings, clock: Clock, stores: SqliteStores) -> Housekeeper:

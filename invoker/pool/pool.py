@@ -8,7 +8,7 @@ Whatever is cancelled, at whatever await, ends in an event to the books.
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from common import metrics
@@ -42,6 +42,7 @@ from invoker.pool.orders import (
     Suspend,
     Ticked,
 )
+from invoker.pool.orders import Job as Entry
 from invoker.pool.proxy import Proxy
 from invoker.record import Execution
 
@@ -61,6 +62,8 @@ class SandboxDefaults:
 
     network: Network = Network.NONE
     env: dict[str, str] = field(default_factory=dict)
+    lent_to: Namespace | None = None
+    """Who alone gets *network*, where it is the host's for want of another; None is everybody."""
     are_isolated: bool = True
     """Where they are not, the code of one namespace alone is run: it could read another's."""
 
@@ -148,8 +151,7 @@ class Pool:
             self._happened(assignment.container, event)
 
     async def _assigned(self, job: Job) -> Assign:
-        entry = job.entry
-        self._admit(entry.key.namespace)
+        entry = self._admit(job.entry)
         image = entry.shape.image
         if image is not None and self.books.shelf.warm(entry.key) is None:
             # Here, where it costs neither memory nor a start: a pull may take very long.
@@ -176,16 +178,22 @@ class Pool:
         finally:
             del self._assignments[entry.id]
 
-    def _admit(self, namespace: Namespace) -> None:
-        """Raise `CannotStart` for a second namespace where sandboxes hold nobody."""
-        if self._defaults.are_isolated:
-            return
-        self._tenant = self._tenant or namespace
-        if namespace != self._tenant:
-            raise CannotStart(
-                f"sandboxes are not isolated on this host, and {self._tenant} runs code in them; "
-                "brisk doctor says what isolates them"
-            )
+    def _admit(self, entry: Entry) -> Entry:
+        """Return *entry* as it may be served, with less network than it asks for perhaps.
+
+        Raises `CannotStart` for a second namespace where sandboxes hold nobody.
+        """
+        namespace = entry.key.namespace
+        if not self._defaults.are_isolated:
+            self._tenant = self._tenant or namespace
+            if namespace != self._tenant:
+                raise CannotStart(
+                    f"sandboxes are not isolated on this host, and {self._tenant} runs code in "
+                    "them; brisk doctor says what isolates them"
+                )
+        if self._defaults.lent_to in (None, namespace):
+            return entry
+        return replace(entry, shape=entry.shape._replace(is_cut_off=True))
 
     # --- telling the books, and obeying them
 

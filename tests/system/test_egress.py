@@ -153,7 +153,7 @@ def test_what_a_killed_platform_left_is_removed_by_the_next(
     left = state_of(internet)
     assert left != before
 
-    successor = Host(internet, tmp_path / "data", BRISK_POOL__STEM_CELLS="0")
+    successor = Host(internet, tmp_path / "data", BRISK_SANDBOX__NETWORK="none")
     await_state(internet, before)
     successor.stop()
 

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import socket
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -63,6 +64,11 @@ def make_bridge(site: Site) -> None:
         kernel.do([netlink.new_address(index, site.address(1), site.block.prefixlen)])
         if site.has_ipv6:
             kernel.do([netlink.new_address(index, site.address6(1), site.block6.prefixlen)])
+
+
+def is_there(name: str) -> bool:
+    """Tell whether this host has a link *name*."""
+    return name in (each for _, each in socket.if_nameindex())
 
 
 def remove_bridge(name: str) -> bool:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from ipaddress import IPv4Network
 from typing import Final
 
 from common.log import logger
@@ -162,3 +163,9 @@ def _remove(site: Site) -> list[str]:
     """Remove the link first: no packet finds its way while there are no rules for it."""
     removed = [f"bridge {site.bridge}"] if links.remove_bridge(site.bridge) else []
     return removed + ([f"rules of {site.tag}"] if firewall.remove(site.tag) else [])
+
+
+def remove_if_there(tag: str) -> list[str]:
+    """Remove what is left of the installation *tag*, if its bridge is; return the names."""
+    site = Site(tag, IPv4Network(0))
+    return _remove(site) if links.is_there(site.bridge) else []

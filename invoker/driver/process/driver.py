@@ -108,10 +108,9 @@ class ProcessDriver:
 
     async def probe(self) -> DriverReport:
         """Find out what this host allows."""
-        self._host, self._interpreters = await asyncio.gather(
-            host.examine(self._group_name, self._threads), interpreters.find(self._kinds)
+        no_egress, self._interpreters = await asyncio.gather(
+            self._examine(), interpreters.find(self._kinds)
         )
-        no_egress = await self._outside.find(self._examined)
         return report.describe(
             self._examined,
             self._interpreters,
@@ -119,6 +118,10 @@ class ProcessDriver:
             no_egress,
             has_names=self._outside.has_names,
         )
+
+    async def _examine(self) -> str | None:
+        self._host = await host.examine(self._group_name, self._threads)
+        return await self._outside.find(self._host)
 
     @property
     def networks_ready(self) -> int:
@@ -128,7 +131,7 @@ class ProcessDriver:
     async def reconcile(self) -> list[str]:
         """Remove what a crashed predecessor with the same state folder left."""
         removed = await self._in_thread(self._reconcile)
-        return removed + await self._outside.remove_leftovers()
+        return removed + await self._outside.remove_leftovers(self._examined)
 
     async def warm(self, kind: str) -> None:
         """Start what sandboxes of *kind* are cloned from, before the first is asked for."""

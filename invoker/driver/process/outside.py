@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from common.settings import SandboxSettings
-from invoker.driver.egress import netlink, plan, slirp, survey
+from invoker.driver.egress import netlink, networks, plan, slirp, survey
 from invoker.driver.egress.networks import Network as Prepared
 from invoker.driver.egress.networks import Networks
 from invoker.driver.egress.slirp import Slirp
@@ -111,9 +111,15 @@ class Outside:
         self._helpers.add(helper)
         return helper
 
-    async def remove_leftovers(self) -> list[str]:
+    async def remove_leftovers(self, facts: Host) -> list[str]:
         """Remove what a crashed predecessor left; return its names. Raises `OSError`."""
-        return await self._networks.remove_leftovers() if self._networks is not None else []
+        if self._networks is not None:
+            return await self._networks.remove_leftovers()
+        if not facts.is_root:
+            return []
+        # It may have been told otherwise than we are.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, networks.remove_if_there, self._tag)
 
     async def close(self) -> None:
         """End everything, when the sandboxes are gone. Idempotent."""

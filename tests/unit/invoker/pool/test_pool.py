@@ -8,6 +8,7 @@ import pytest
 
 from common.clock import SystemClock
 from common.entity.activation import Status
+from common.ids import Namespace
 from invoker.driver.port import (
     Answer,
     CannotStart,
@@ -288,3 +289,12 @@ async def test_where_sandboxes_hold_nobody_a_second_namespace_is_refused() -> No
             await pool.run(a_job("other", namespace="other"))
         await pool.run(a_job())
     assert len(driver.sandboxes) == 1
+
+
+async def test_a_network_that_is_lent_to_one_namespace_is_not_another_ones() -> None:
+    driver = FakeDriver()
+    lent = SandboxDefaults(network=Network.HOST, lent_to=Namespace("guest"))
+    async with pool_of(driver, defaults=lent) as pool:
+        await pool.run(a_job())
+        await pool.run(a_job("other", namespace="other"))
+    assert [each.spec.network for each in driver.sandboxes] == [Network.HOST, Network.NONE]
