@@ -19,7 +19,7 @@ PORT: Final = 3233
 ADDRESS_INSIDE: Final = f"http://127.0.0.1:{PORT}"
 """Where a sandbox reaches the API."""
 MOST_CONNECTIONS: Final = 64
-"""Of one sandbox at the same time; more wait in its backlog, which is as long again."""
+"""Of one sandbox at the same time; more wait."""
 CONNECT_S: Final = 5.0
 _CHUNK_BYTES: Final = 1 << 16
 _log: Final = logger(__name__)
@@ -61,9 +61,11 @@ class Relay:
         relay = cls(target)
         try:
             relay._server = await asyncio.start_server(
-                relay._serve, sock=listener, limit=_CHUNK_BYTES, backlog=MOST_CONNECTIONS
+                relay._serve, sock=listener, limit=_CHUNK_BYTES, start_serving=False
             )
+            await relay._server.start_serving()
         except BaseException:
+            relay.close()
             listener.close()
             raise
         return relay
