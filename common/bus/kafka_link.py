@@ -102,7 +102,8 @@ class Link(asyncio.Protocol):
     async def close(self) -> None:
         """Let go of the connection, whatever is under way on it. Idempotent."""
         self._end(KafkaConnectionError("The connection was closed."))
-        await self._is_lost
+        # Whoever stops waiting leaves it for the next one who does.
+        await asyncio.shield(self._is_lost)
 
     def data_received(self, data: bytes) -> None:
         """Give every answer that is whole to who waits for it."""

@@ -132,8 +132,10 @@ async def joined(
         if reader.leaves_place:
             # Trap: who has a name in the group is never signed off by aiokafka.
             consumer._coordinator._group_instance_id = None
-        await links.close()
-        await _end(consumer)
+        try:
+            await links.close()
+        finally:
+            await _end(consumer)
 
 
 class _Turns(ConsumerRebalanceListener):  # type: ignore[misc]

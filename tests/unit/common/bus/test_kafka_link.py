@@ -131,6 +131,16 @@ async def test_who_waits_is_told_when_the_link_is_closed() -> None:
             await waiting
 
 
+async def test_a_link_can_be_closed_by_the_next_one_if_somebody_does_not_wait_for_it() -> None:
+    async with linked(never) as link:
+        closing = asyncio.get_running_loop().create_task(link.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        await link.close()
+
+
 async def test_a_broker_that_does_not_answer_is_given_up() -> None:
     async with linked(never, timeout_s=0.05) as link:
         waiting = [link.ask(CALL, b""), link.ask(CALL, b"")]
