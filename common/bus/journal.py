@@ -140,7 +140,7 @@ class Journal:
 
     async def tidy(self) -> None:
         """Make the log small again if it has grown; who has kept a promise calls it afterwards."""
-        if self._has_grown and not self._compacting.locked():
+        if self.has_grown and not self._compacting.locked():
             # If there is no room, the next caller tries again.
             with contextlib.suppress(OSError):
                 await self._compact()
@@ -175,7 +175,8 @@ class Journal:
             self._log.delete_all()
 
     @property
-    def _has_grown(self) -> bool:
+    def has_grown(self) -> bool:
+        """Whether `tidy` has something to do."""
         log = self._log
         return len(log.files) > 1 or log.active.size_bytes > self._grown_bytes
 

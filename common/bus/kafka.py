@@ -123,6 +123,13 @@ class KafkaBus:
         self._require_open()
         return self._outbox.try_post(topic, *_packed(message))
 
+    def try_note(self, topic: Topic, message: ActivationMessage) -> bool:
+        """Hand *message* over unless the broker would have to be asked first.
+
+        It is out of this process some milliseconds later. Raises `BusUnavailable`.
+        """
+        return self.try_send(topic, message)
+
     async def secure(self, message: ActivationMessage) -> None:
         """Return when every replica has a message that was sent without `durable`.
 

@@ -160,6 +160,19 @@ class MemoryBus:
                 log.exception("listener_failed", topic=topic)
         return True
 
+    def try_note(self, topic: Topic, message: ActivationMessage) -> bool:
+        """Hand *message* over and append it to the journal, unsynced. Raises `BusUnavailable`.
+
+        False when the journal is to be made small first, which takes waiting.
+        """
+        target, ticket = self._room(topic), None
+        if self._journal is not None:
+            if self._journal.has_grown:
+                return False
+            ticket = self._journal.enter(topic, message, was_started=False)
+        self._deliver(target, message, ticket)
+        return True
+
     async def secure(self, message: ActivationMessage) -> None:
         """Make a message that was sent without `durable` survive a power cut after all.
 

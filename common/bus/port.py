@@ -90,6 +90,14 @@ class Bus(Protocol):
         """
         ...
 
+    def try_note(self, topic: Topic, message: ActivationMessage) -> bool:
+        """Hand over an order that is being carried out already, if that takes no waiting.
+
+        It survives the death of this process, where that costs no waiting; a power cut only once
+        it is secured. False: nothing was sent. Raises `BusUnavailable`.
+        """
+        ...
+
     async def secure(self, message: ActivationMessage) -> None:
         """Make a message that was sent without `durable` survive a power cut after all.
 

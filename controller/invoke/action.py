@@ -110,13 +110,12 @@ class ActionInvoker:
         asks_for_key = _asks_for_key(action)
         message = self._message(
             identity,
-            action,
+            Resolved(action, binding),
             payload,
             transid=transid,
             received_ms=received_ms,
             api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
             blocking=blocking,
-            binding=binding,
         )
         return await self._sent(message, action, wait_ms=wait_ms)
 
@@ -138,15 +137,15 @@ class ActionInvoker:
         asks_for_key = _asks_for_key(meant.action)
         message = self._message(
             identity,
-            meant.action,
+            meant,
             payload,
             transid=transid,
             received_ms=self._clock.now_ms(),
             api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
             blocking=True,
-            binding=meant.binding,
+            cause=cause,
         )
-        return await self._sent(replace(message, cause=cause), meant.action, wait_ms=wait_ms)
+        return await self._sent(message, meant.action, wait_ms=wait_ms)
 
     async def _sent(
         self, message: ActivationMessage, action: Action, *, wait_ms: int
@@ -199,13 +198,12 @@ class ActionInvoker:
             return None
         message = self._message(
             identity,
-            action,
+            Resolved(action, binding),
             payload,
             transid=transid,
             received_ms=received_ms,
             api_key=None,
             blocking=True,
-            binding=binding,
         )
         self._enter(message, action, on_end)
         try:
@@ -225,15 +223,16 @@ class ActionInvoker:
     def _message(
         self,
         identity: Identity,
-        action: Action,
+        meant: Resolved,
         payload: bytes | None,
         *,
         transid: TransId,
         received_ms: int,
         api_key: str | None,
         blocking: bool,
-        binding: QualifiedName | None,
+        cause: ActivationId | None = None,
     ) -> ActivationMessage:
+        action = meant.action
         arguments = merge(action.parameters, payload)
         if arguments.size_bytes > self._max_bytes:
             raise ArgumentsTooBig
@@ -254,7 +253,8 @@ class ActionInvoker:
             blocking=blocking,
             api_key=api_key,
             stores=identity.own.store_activations is not False,
-            binding=binding,
+            binding=meant.binding,
+            cause=cause,
         )
 
     def _enter(self, message: ActivationMessage, action: Action, on_end: OnEnd) -> None:

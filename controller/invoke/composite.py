@@ -83,6 +83,17 @@ def record(
     )
 
 
+def kept(ended: ActivationRecord, *, stores: bool) -> ActivationRecord:
+    """Return what the store is given of a record, as an invoker does with those of its own.
+
+    stores: False leaves how it ended and when, without its result and without its parts.
+    """
+    if stores:
+        return ended
+    response = Response(status=ended.response.status, result=b"{}")
+    return replace(ended, response=response, logs=())
+
+
 def interrupted() -> Response:
     """Return how a composite ends that was under way when the platform stopped."""
     return Response(status=Status.WHISK_ERROR, result=encode({"error": INTERRUPTED}))

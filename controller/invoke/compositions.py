@@ -27,7 +27,7 @@ from controller.balance.port import NoCapacity
 from controller.invoke import sequence
 from controller.invoke.action import Accepted, Finished
 from controller.invoke.composing import Composer, Course, Order, Primitives, Tally
-from controller.invoke.composite import interrupted, record, unread
+from controller.invoke.composite import interrupted, kept, record, unread
 from controller.invoke.notes import Notes, identity_of
 from controller.invoke.promises import Promises
 from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
@@ -330,11 +330,9 @@ class Compositions:
             await asyncio.sleep(PAUSE_S)
 
     def _has_put(self, message: ActivationMessage, ended: ActivationRecord) -> bool:
-        """Tell whether the store has the record, or is not to have it: nothing in it is billed."""
-        if not message.stores:
-            return True
+        """Tell whether the store has taken what it is to have of the record."""
         try:
-            self._activations.put(ended)
+            self._activations.put(kept(ended, stores=message.stores))
         except StoreError as error:
             log.error("record_not_stored", activation=ended.activation_id, why=str(error))
             return False

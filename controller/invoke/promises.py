@@ -9,6 +9,7 @@ record.
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import Final
 
 from common.bus.port import Bus, BusUnavailable, Delivery
 from common.ids import ActivationId
@@ -16,13 +17,18 @@ from common.log import logger
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
 
+SMALL_BYTES: Final = 4096
+
 log = logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Note:
     message: ActivationMessage
-    sent: "asyncio.Task[bool] | None" = None
+    sent: "asyncio.Task[None] | None" = None
+    """Sends it, if that took waiting."""
+    is_lost: bool = False
+    """The bus did not take it."""
     delivery: Delivery | None = None
     is_over: bool = False
 
@@ -48,13 +54,20 @@ class Promises:
         await self._bus.send(self._topic, message, durable=True)
 
     def begun(self, message: ActivationMessage, tasks: asyncio.TaskGroup) -> None:
-        """Note in a task of its own what is already being carried out.
+        """Note what is already being carried out; in a task of its own, if that takes waiting.
 
-        Its arguments are of no use to anybody any more, and are left out.
+        Its arguments are of no use to anybody any more; large ones are left out.
         """
-        note = _Note(replace(message, payload=b"{}", payload_ref=None, blocking=True))
-        self._notes[message.activation_id] = note
-        note.sent = tasks.create_task(self._send(note))
+        if len(message.payload) > SMALL_BYTES:
+            message = replace(message, payload=b"{}")
+        note = self._notes[message.activation_id] = _Note(message)
+        try:
+            is_noted = self._bus.try_note(self._topic, message)
+        except BusUnavailable as error:
+            self._not_noted(note, error)
+            return
+        if not is_noted:
+            note.sent = tasks.create_task(self._send(note))
 
     def took(self, delivery: Delivery, message: ActivationMessage) -> None:
         """Enter what is carried out because it was delivered. Raises `BusUnavailable`."""
@@ -77,11 +90,15 @@ class Promises:
         Raises `BusUnavailable`.
         """
         note = self._notes.get(activation_id)
-        if note is None or note.delivery is not None:
+        if note is None:
             return
-        is_sent = note.sent is not None and await asyncio.shield(note.sent)
-        if not is_sent and activation_id in self._notes:
+        if note.sent is not None:
+            await asyncio.shield(note.sent)
+        if note.is_lost:
             await self._bus.send(self._topic, note.message, durable=True)
+            note.is_lost = False
+        else:
+            await self._bus.secure(note.message)
 
     def over(self, activation_id: ActivationId) -> None:
         """Settle the note of what has its record, as soon as that can be."""
@@ -89,26 +106,23 @@ class Promises:
         if note is None:
             return
         note.is_over = True
-        has_failed = note.sent is not None and note.sent.done() and not _was_sent(note.sent)
-        if note.delivery is not None or has_failed:
+        if note.delivery is not None or note.is_lost:
             self._settle(note)
 
-    async def _send(self, note: _Note) -> bool:
+    async def _send(self, note: _Note) -> None:
         try:
             await self._bus.send(self._topic, note.message, durable=True)
         except BusUnavailable as error:
-            log.warning("composition_not_noted", activation=note.message.activation_id,
-                        transid=note.message.transid, why=str(error))  # fmt: skip
-            if note.is_over:
-                self._settle(note)
-            return False
-        return True
+            self._not_noted(note, error)
+
+    def _not_noted(self, note: _Note, error: BusUnavailable) -> None:
+        log.warning("composition_not_noted", activation=note.message.activation_id,
+                    transid=note.message.transid, why=str(error))  # fmt: skip
+        note.is_lost = True
+        if note.is_over:
+            self._settle(note)
 
     def _settle(self, note: _Note) -> None:
         self._notes.pop(note.message.activation_id, None)
         if note.delivery is not None:
             note.delivery.settle()
-
-
-def _was_sent(sent: "asyncio.Task[bool]") -> bool:
-    return not sent.cancelled() and sent.result()

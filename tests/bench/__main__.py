@@ -19,7 +19,7 @@ from pathlib import Path
 
 from common.codec import encode
 from common.settings import PoolSettings
-from tests.bench import bus, cluster, containers, fork, processes
+from tests.bench import bus, cluster, containers, fork, processes, sequences
 from tests.bench.client import StandardClient, ThinClient
 from tests.bench.promises import HEADER, Measured, Promise
 from tests.fakes.embedded import (
@@ -244,6 +244,7 @@ def main() -> int:
             settle(client)
         lines.append(idle_memory(platform))
         lines += warm(platform)
+        lines.append(compared(Promise.SEQUENCE, *sequences.measure_us(platform), "µs"))
         lines.append(cold(platform))
     lines += bus_of_a_cluster()
     lines += warm_through_kafka()

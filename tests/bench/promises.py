@@ -13,6 +13,7 @@ class Promise(Enum):
     WARM_P99 = ("warm blocking p99 ÷ direct HTTP call p99, by http.client", 5)
     WARM_BARE = ("the same p50 by a bare socket, no client's share in it", None)
     WARM_CPU = ("platform CPU of a warm call ÷ direct HTTP call p50", None)
+    SEQUENCE = ("warm sequence of 3 p50 ÷ 3 blocking calls p50, by http.client", None)
     COLD = ("cold blocking p50 ÷ bare fork of the same zygote p50", 6)
     BUS = ("bus round trip p50 ÷ bare aiokafka p50, 1 at once", 1.5)
     BUSY_BUS = ("bus round trip p50 ÷ bare aiokafka p50, 16 at once", 1.5)

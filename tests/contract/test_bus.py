@@ -232,6 +232,20 @@ async def test_what_was_not_sent_at_once_was_not_sent_at_all(bus: Bus) -> None:
     assert delivery.message == a_message(1)
 
 
+async def test_a_note_is_delivered_and_comes_again_until_it_is_settled(new_bus: NewBus) -> None:
+    before = await new_bus()
+    for number in (1, 2):
+        if not before.try_note(INVOKER, a_message(number)):
+            await before.send(INVOKER, a_message(number), durable=True)
+    first, second = await take(before.receive(INVOKER), 2)
+    await before.secure(a_message(2))
+    first.settle()
+    assert second.message == a_message(2)
+    await before.close()
+
+    assert await ids_of(await new_bus(), 1) == [a_message(2).activation_id]
+
+
 async def test_a_listener_hears_every_message_of_its_topic_in_order(bus: Bus) -> None:
     heard: list[Message] = []
     complete = asyncio.Event()
