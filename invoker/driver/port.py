@@ -158,14 +158,14 @@ class Died:
 
     how: for the operator's log: `exit 1`, `signal 9`, `broken frame`.
     is_lost: what held the sandbox went away under it; neither its code nor its caller is to blame.
-    holder: what that is, in words for the caller.
+    holder: what that is, in words for the caller; no part of how it ended.
     extra_ns: how long it took to find that out; nobody pays for that.
     """
 
     how: str
     memory_exhausted: bool = False
     is_lost: bool = False
-    holder: str = "container engine"
+    holder: str = field(default="container engine", compare=False)
     extra_ns: int = field(default=0, compare=False)
 
 

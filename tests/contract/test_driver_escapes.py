@@ -115,7 +115,14 @@ def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
             [
                 *ordinary_user.becoming(copy),
                 *(ordinary_user.python(), "-B", "-m", "pytest", "-q", *SUITES),
-                *("-p", "no:cacheprovider", "--basetemp", str(copy / "state" / "tmp")),
+                *(
+                    "-p",
+                    "no:cacheprovider",
+                    "-p",
+                    "no:brisk",
+                    "--basetemp",
+                    str(copy / "state" / "tmp"),
+                ),
             ],
             cwd=copy,
             env=ordinary_user.environment(copy),
