@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from cli.failures import GENERAL, MISUSE, Failure, Remedy
-from cli.jsontext import Json, NotJson, decode, decode_first
+from cli.failures import GENERAL, Change, Failure, Remedy
+from cli.jsontext import Json, NotJson, decode, decode_first, encode
 
 Purpose: TypeAlias = Literal["parameter", "annotation", "feed", "trigger"]
 
@@ -112,7 +112,9 @@ def split(argv: Sequence[str]) -> Typed:
 def _pair(flag: str, purpose: Purpose, words: Iterator[str]) -> Pair:
     key, value = next(words, None), next(words, None)
     if key is None or value is None:
-        raise _invalid(purpose, f"Arguments for '{flag}' must be a key/value pair")
+        lacks = ("VALUE",) if key is not None else ("NAME", "VALUE")
+        said = f"Arguments for '{flag}' must be a key/value pair"
+        raise _invalid(purpose, said, Change((), lacks))
     return Pair(key, value)
 
 
@@ -125,16 +127,16 @@ def _document(flag: str, purpose: Purpose, words: Iterator[str]) -> Document:
     try:
         return Document(Path(name).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        text = f"File '{name}' is not a valid file or it does not exist"
-        failure = Failure(text, MISUSE, remedy=Remedy(str(error)))
-        raise failure.within("Failed to parse arguments") from error
+        from cli.artifacts import no_file  # A line without files needs none of it.
+
+        raise no_file(name).within("Failed to parse arguments") from error
 
 
-def _invalid(purpose: Purpose, reason: str) -> Failure:
+def _invalid(purpose: Purpose, reason: str, change: Change | None = None) -> Failure:
     return Failure(
         f"Failed to parse arguments: The {purpose} arguments are invalid: {reason}",
         GENERAL,
-        remedy=Remedy("a key and its value are two words: -p name World"),
+        remedy=Remedy("a key and its value are two words: -p name World", change=change),
     )
 
 
@@ -162,5 +164,8 @@ def _object(text: str, purpose: Purpose) -> dict[str, Json]:
 def _not_json(text: str, purpose: Purpose, reason: NotJson) -> Failure:
     return Failure(
         f"Invalid {purpose} argument '{text}': {reason}",
-        remedy=Remedy("it begins like JSON but cannot be read as JSON"),
+        remedy=Remedy(
+            "it begins like JSON but cannot be read as JSON; as text it is quoted",
+            change=Change((text,), (encode(text).decode(),)),
+        ),
     )

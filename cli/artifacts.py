@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli.failures import MISUSE, NOT_ALLOWED, Failure, Remedy
+from cli.failures import MISUSE, NOT_ALLOWED, Change, Failure, Remedy
 from cli.jsontext import Json
+from cli.mending import nearest
 from cli.names import parse_entity
 
 LANGUAGES: Final = {
@@ -108,6 +109,8 @@ def _sequence(artifact: str | None) -> dict[str, Json]:
 
 
 def _kind(recipe: Recipe) -> str:
+    from cli.develop.reading import kind_of_archive, kind_of_text  # Reads archives and syntax.
+
     extension = Path(recipe.artifact or "").suffix
     _check_file(recipe.artifact or "")
     if recipe.kind or recipe.docker or recipe.is_native:
@@ -117,13 +120,21 @@ def _kind(recipe: Recipe) -> str:
             "creating an action from a .zip artifact requires specifying the action kind "
             "explicitly",
             MISUSE,
-            remedy=Remedy("an archive does not say its language", "add --kind python:default"),
+            remedy=Remedy(
+                "an archive does not say its language",
+                "add --kind python:default",
+                Change((), ("--kind", kind_of_archive(Path(recipe.artifact or "")))),
+            ),
         )
     if extension not in LANGUAGES:
         raise Failure(
             f"'{extension}' is not a supported action runtime",
             MISUSE,
-            remedy=Remedy("the extension says no language", "add --kind, as in --kind python:3"),
+            remedy=Remedy(
+                "the extension says no language",
+                "add --kind, as in --kind python:3",
+                Change((), ("--kind", kind_of_text(Path(recipe.artifact or "")))),
+            ),
         )
     return f"{LANGUAGES[extension]}:default"
 
@@ -132,7 +143,7 @@ def _code(artifact: str) -> dict[str, Json]:
     try:
         content = Path(artifact).read_bytes()
     except OSError as error:
-        raise _no_file(artifact) from error
+        raise no_file(artifact) from error
     if Path(artifact).suffix in ARCHIVES:
         return {"code": b64encode(content).decode()}
     try:
@@ -143,8 +154,15 @@ def _code(artifact: str) -> dict[str, Json]:
 
 def _check_file(artifact: str) -> None:
     if not Path(artifact).is_file():
-        raise _no_file(artifact)
+        raise no_file(artifact)
 
 
-def _no_file(artifact: str) -> Failure:
-    return Failure(f"File '{artifact}' is not a valid file or it does not exist", MISUSE)
+def no_file(typed: str) -> Failure:
+    """Return what to say of a file that is not there, with the one that may be meant."""
+    path = Path(typed)
+    there = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, there)
+    change = Change((typed,), (str(path.with_name(near.new[0])),)) if near else None
+    why = f"{typed} is a folder" if path.is_dir() else f"there is no {typed} here"
+    said = f"File '{typed}' is not a valid file or it does not exist"
+    return Failure(said, MISUSE, remedy=Remedy(why, "give the path of a file", change))

@@ -36,7 +36,7 @@ class Configuration:
                 "The API host is not valid: An API host must be provided.\n",
                 remedy=Remedy(
                     "no --apihost, no WHISK_APIHOST, no APIHOST in the property file",
-                    "brisk serve, or brisk property set --apihost http://127.0.0.1:3233",
+                    "brisk serve",
                 ),
             )
         host = self.api_host.rstrip("/")

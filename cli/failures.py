@@ -28,12 +28,26 @@ def exit_code_of(status: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How a line is put right: the words *old* become *new*; without *old*, *new* comes behind.
+
+    first: a command to be run before the line.
+    """
+
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    first: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """Two lines for people: each is left out when it is empty."""
 
     why: str = ""
     fix: str = ""
     """A command to type, or the one thing to change."""
+    change: Change | None = None
+    """What to change in the line that was typed; it comes before `fix` where it can be done."""
 
 
 NO_REMEDY: Final = Remedy()

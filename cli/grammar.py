@@ -8,12 +8,13 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import click
 
-from cli.failures import Ended, Failure, Misspelt, Remedy
+from cli.failures import Change, Ended, Failure, Misspelt, Remedy
+from cli.mending import nearest
 from cli.session import Session
 
 Words = tuple[str, ...]
@@ -57,9 +58,12 @@ class Integer(click.ParamType[int]):
 
 def _not_integer(value: str, param: click.Parameter | None, reason: str) -> Misspelt:
     flag = ", ".join(sorted(param.opts, key=len)) if param else ""
+    usual = param.default if param else None
+    change = Change((value,), (str(usual),)) if isinstance(usual, int) else None
     return Misspelt(
         f'invalid argument "{value}" for "{flag}" flag: '
-        f'strconv.ParseInt: parsing "{value}": {reason}'
+        f'strconv.ParseInt: parsing "{value}": {reason}',
+        remedy=Remedy(change=change),
     )
 
 
@@ -200,7 +204,9 @@ class Command(_Grammar):
             raise Failure(f"Invalid argument(s). {self._needs}", remedy=_help_for(ctx))
         if len(words) > self._most:
             extra = ", ".join(words[self._most :])
-            raise Failure(f"Invalid argument(s): {extra}. {self._needs}", remedy=_help_for(ctx))
+            change = Change(words[self._most :], ())
+            remedy = replace(_help_for(ctx), change=change)
+            raise Failure(f"Invalid argument(s): {extra}. {self._needs}", remedy=remedy)
         if self.callback is None:
             raise TypeError(f"the command {self.name} has nothing to run")
         return ctx.invoke(self.callback, _session(ctx), words, **ctx.params)
@@ -252,9 +258,7 @@ class Group(_Grammar, click.Group):
 
     def nearest(self, ctx: click.Context, name: str) -> Remedy:
         """Return the command that may have been meant by *name*."""
-        close = get_close_matches(name, self.list_commands(ctx), 1)
-        fix = f"{ctx.command_path} {close[0]}" if close else f"{ctx.command_path} --help"
-        return Remedy(fix=fix)
+        return replace(_help_for(ctx), change=nearest(name, self.list_commands(ctx)))
 
 
 @click.pass_context
@@ -297,16 +301,16 @@ def _told_in_our_words(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except Misspelt as error:
-        error.remedy = error.remedy if error.remedy.fix else _help_for(ctx)
+        error.remedy = replace(_help_for(ctx), change=error.remedy.change)
         raise
     except click.NoSuchOption as error:
         name = error.option_name
         known = error.possibilities or []
-        fix = f"{ctx.command_path} {known[0] if known else '--help'}"
+        remedy = replace(_help_for(ctx), change=Change((name,), (known[0],)) if known else None)
         text = f"unknown shorthand flag: '{name[1:]}' in {name}"
         if name.startswith("--"):
             text = f"unknown flag: {name}"
-        raise Misspelt(text, remedy=Remedy(fix=fix)) from error
+        raise Misspelt(text, remedy=remedy) from error
     except click.BadOptionUsage as error:
         name = error.option_name
         raise Misspelt(f"flag needs an argument: {name}", remedy=_help_for(ctx)) from error

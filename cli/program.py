@@ -132,10 +132,11 @@ def run(program: str, argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except Failure as failure:
         sys.stdout.flush()
-        if session.is_brisk and failure.missing is not None:
+        if session.is_brisk:
+            from cli.mending import mended
             from cli.nearest import proposed
 
-            failure.remedy = proposed(session, failure)
+            failure.remedy = mended(program, argv, proposed(session, failure))
         print_failure(failure, program, as_json=session.output == "json")
         _print_origin(session)
         return failure.exit_code

@@ -4,30 +4,31 @@ The texts are OpenWhisk's; they say what is wrong, rarely what to do. Only sure 
 case that is not here gets no lines.
 """
 
+import re
 from typing import Final
 
-from cli.failures import NO_REMEDY, Remedy
+from cli.failures import NO_REMEDY, Change, Remedy
+from cli.mending import nearest
 
 _BY_TEXT: Final[tuple[tuple[int, str, Remedy], ...]] = (
     (
         400,
-        "is not supported by this platform",
-        Remedy("no runtime here has that kind", "brisk action create NAME FILE, without --kind"),
-    ),
-    (
-        400,
-        "allowed threshold",
-        Remedy("the limit is the operator's, not the action's", "choose a value within it"),
-    ),
-    (
-        400,
         "Activation id length",
-        Remedy("an activation has an id of 32 digits, not a name", "brisk activation list"),
+        Remedy("an activation has an id of 32 digits, not a name", "brisk activation get --last"),
     ),
     (
         409,
         "resource already exists",
-        Remedy("create never replaces", "update in place of create"),
+        Remedy(
+            "create never replaces",
+            "update in place of create",
+            Change(("create",), ("update",)),
+        ),
+    ),
+    (
+        409,
+        "Package not empty",
+        Remedy("a package goes with what is in it", "", Change((), ("--force",))),
     ),
     (
         409,
@@ -46,8 +47,42 @@ _BY_STATUS: Final = {
 }
 
 
+_THRESHOLD: Final = re.compile(
+    r"(?:\w+ )+?(?:size )?(\d+) .*?(?:below|exceeds) allowed threshold of (\d+)"
+)
+_KIND: Final = re.compile(
+    r"The specified runtime '([^']*)' is not supported .*?Valid values are: (.*)"
+)
+_PART: Final = re.compile(r"(trigger|action) /[^/]+/(\S+) does not exist")
+
+
 def remedy_for(status: int, text: str) -> Remedy:
     """Return what to tell a person about an answer with *status* and *text*."""
+    return _of_its_words(text) or _of_the_table(status, text)
+
+
+def _of_its_words(text: str) -> Remedy | None:
+    """Return the remedy that an answer names itself: a bound, a kind, a part that is missing."""
+    if bound := _THRESHOLD.search(text):
+        given, allowed = bound.groups()
+        why = "the limit is the operator's, not the action's"
+        return Remedy(why, f"choose {allowed}", Change((given,), (allowed,)))
+    if kind := _KIND.search(text):
+        known = re.findall(r"'([^']+)'", kind[2])
+        language = kind[1].partition(":")[0]
+        usual = f"{language}:default"
+        change = Change((kind[1],), (usual,)) if any(
+            each.startswith(f"{language}:") for each in known
+        ) else nearest(kind[1], known)  # fmt: skip
+        fix = "brisk action create NAME FILE, without --kind"
+        return Remedy("no runtime here has that kind", fix, change)
+    if part := _PART.search(text):
+        noun, name = part.groups()
+        return Remedy(f"the rule needs the {noun} first", f"brisk {noun} create {name}")
+    return None
+
+
+def _of_the_table(status: int, text: str) -> Remedy:
     for known_status, part, remedy in _BY_TEXT:
         if status == known_status and part in text:
             return remedy

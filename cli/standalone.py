@@ -30,7 +30,6 @@ from common.bus.memory import MemoryBus
 from common.clock import Clock, SystemClock
 from common.data_folder import DataFolder
 from common.entity.manifest import Manifest
-from common.errors import BriskError
 from common.health import Check, Health
 from common.ids import ControllerId, InvokerId, Namespace
 from common.listener import listening, url_of
@@ -225,18 +224,15 @@ def serve(host: str | None, port: int | None, data: Path | None, auth: str | Non
     """Run the embedded platform until SIGTERM or Ctrl-C; return the exit code of the process.
 
     Each argument is a flag's value; None leaves it to the environment, then to the default.
+    Raises `BriskError` when it cannot start.
     """
-    try:
-        settings = Settings.of_environment()
-        given = {"host": host, "port": port}
-        http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
-        settings = settings.model_copy(update={"http": http})
-        folder = data or settings.data or default_path()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve_until_told(settings, folder, auth))
-    except BriskError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    settings = Settings.of_environment()
+    given = {"host": host, "port": port}
+    http = settings.http.model_copy(update={k: v for k, v in given.items() if v is not None})
+    settings = settings.model_copy(update={"http": http})
+    folder = data or settings.data or default_path()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve_until_told(settings, folder, auth))
     return 0
 
 

@@ -16,14 +16,16 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from cli import environment
 from cli.configuration import Configuration
-from cli.failures import MISUSE, NETWORK, NO_REMEDY, Failure, Remedy
+from cli.failures import MISUSE, NETWORK, NO_REMEDY, Change, Failure, Remedy
 from cli.proxies import is_loopback, proxy_for
 from cli.version import STAMP
 
 CONNECT_TIMEOUT_S: Final = 10.0
 SILENCE_TIMEOUT_S: Final = 120.0
 """A blocking invocation is answered after 60 s, unless the operator made it longer."""
+_DEFAULT_HOST: Final = "brisk property set --apihost http://127.0.0.1:3233"
 MOST_REDIRECTS: Final = 10
 USER_AGENT: Final = f"OpenWhisk-CLI/1.0 ({STAMP}) {sys.platform} {os.uname().machine}"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -109,7 +111,7 @@ class Transport:
             finally:
                 connection.close()
         except (OSError, HTTPException) as error:
-            raise _unreachable(request, url, error) from error
+            raise _unreachable(request, url, error, self._configuration.api_host) from error
         if self._witness:
             self._witness(request, answer)
         return answer
@@ -189,27 +191,38 @@ def _redirected(request: Request, answer: Answer) -> Request:
     return Request("GET", url, None, headers)
 
 
-def _unreachable(request: Request, url: SplitResult, error: Exception) -> Failure:
+def _unreachable(request: Request, url: SplitResult, error: Exception, typed: str) -> Failure:
     port = url.port or (443 if url.scheme == "https" else 80)
-    what, remedy = _diagnosis(url.hostname or "", f"{url.hostname}:{port}", error)
+    what, remedy = _diagnosis(url.hostname or "", f"{url.hostname}:{port}", error, typed)
     verb = request.method.capitalize()
     return Failure(f'{verb} "{request.url}": {what}', NETWORK, remedy=remedy)
 
 
-def _diagnosis(host: str, at: str, error: Exception) -> tuple[str, Remedy]:
+def _diagnosis(host: str, at: str, error: Exception, typed: str) -> tuple[str, Remedy]:
+    """Return what is wrong with the host that is configured as *typed*, and what mends it."""
+    elsewhere = Change(("--apihost", typed), ())
+    named = "unset WHISK_APIHOST" if environment.variable("WHISK_APIHOST") else _DEFAULT_HOST
     match error:
         case ConnectionRefusedError():
-            here = "brisk serve" if is_loopback(host) else "brisk property get --apihost"
             refused = f"dial tcp {at}: connect: connection refused"
-            return refused, Remedy(f"nothing listens at {at}", here)
+            port = at.rpartition(":")[2]
+            serve = "brisk serve" if port == "3233" else f"brisk serve --port {port}"
+            if is_loopback(host):
+                return refused, Remedy(f"nothing listens at {at}", serve)
+            return refused, Remedy(f"nothing listens at {at}", named, elsewhere)
         case socket.gaierror():
-            unknown = Remedy(f"the name {host} has no address", "brisk property get --apihost")
+            unknown = Remedy(f"the name {host} has no address", named, elsewhere)
             return f"dial tcp: lookup {host}: no such host", unknown
         case ssl.SSLCertVerificationError():
             reason = f"tls: failed to verify certificate: {error.verify_message}"
-            return reason, Remedy("this machine does not trust the certificate", "-i trusts any")
+            return reason, Remedy(
+                "this machine does not trust the certificate", "-i", Change((), ("-i",))
+            )
         case ssl.SSLError():
-            return f"tls: {error.reason or error}", Remedy(f"{at} may not speak https")
+            plain = f"http://{typed.removeprefix('https://')}"
+            fix = f"brisk property set --apihost {plain}"
+            no_tls = Remedy(f"{at} may not speak https", fix, Change((typed,), (plain,)))
+            return f"tls: {error.reason or error}", no_tls
         case TimeoutError():
             silent = Remedy(f"{at} does not answer in time", "brisk doctor")
             return "context deadline exceeded (Client.Timeout exceeded)", silent

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cli.failures import MISUSE, Failure
+from cli.failures import MISUSE, Change, Failure, Remedy
 from cli.jsontext import Json
 
 SECRET: Final = "require-whisk-auth"
@@ -61,7 +61,9 @@ def annotations(
     if flags.secure is not None:
         if not _value(listed or [], "web-export"):
             raise Failure(
-                "The --web-secure option is only valid when the --web option is enabled.", MISUSE
+                "The --web-secure option is only valid when the --web option is enabled.",
+                MISUSE,
+                remedy=Remedy(change=Change((), ("--web", "yes"))),
             )
         secret = _secret(flags.secure, _value(stored, SECRET), new_secret)
         if secret is False and _has(stored, SECRET):
@@ -89,6 +91,7 @@ def _meaning(typed: str) -> tuple[bool, bool, bool]:
             f"Invalid argument '{typed}' for --web flag. "
             "Valid input consist of 'yes', 'true', 'raw', 'false', or 'no'.",
             MISUSE,
+            remedy=Remedy(change=Change((typed,), ("yes",))),
         ) from error
 
 

@@ -11,7 +11,7 @@ from cli.artifacts import code_of, file_name
 from cli.commands import action_invoke, action_write, entities
 from cli.commands.entities import ACTIONS, NAMESPACE_NEEDED, page_options
 from cli.console import bold, ok
-from cli.failures import MISUSE, Failure
+from cli.failures import MISUSE, Change, Failure, Remedy
 from cli.grammar import Group, Words
 from cli.jsontext import Json
 from cli.names import EntityName, Scope, parse_entity, parse_scope
@@ -64,7 +64,10 @@ def _save(found: dict[str, Json], wanted: str | None) -> None:
         with path.open("xb") as file:
             file.write(content)
     except FileExistsError as error:
-        raise Failure(f"The file '{path}' already exists", MISUSE) from error
+        free = path.with_stem(f"{path.stem}-2")
+        change = Change(("--save-as", wanted) if wanted else ("--save",), ("--save-as", str(free)))
+        said = f"The file '{path}' already exists"
+        raise Failure(said, MISUSE, remedy=Remedy(f"rm {path}", change=change)) from error
     except OSError as error:
         raise Failure(f"Cannot create file '{path}': {error.strerror}", MISUSE) from error
     ok(f"saved action code to {os.path.abspath(path)}")

@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,7 +16,7 @@ import click
 from cli.artifacts import NOTHING_TO_RUN, Recipe, exec_of
 from cli.commands import entities
 from cli.commands.entities import ACTIONS, Document
-from cli.failures import MISUSE, Failure
+from cli.failures import MISUSE, Change, Failure, Remedy
 from cli.grammar import INTEGER, Group, Words
 from cli.jsontext import Json
 from cli.names import EntityName, parse_entity
@@ -110,7 +111,7 @@ def _create(session: Session, words: Words, **typed: Any) -> None:
     try:
         document = _document(session, client, draft)
         if "exec" not in document:
-            raise Failure("", MISUSE)
+            raise Failure("", MISUSE, remedy=_likely_file(draft.name.name))
     except Failure as failure:
         raise _invalid(failure) from failure
     made = _put(client, draft.name, document, overwrite=False)
@@ -151,6 +152,10 @@ def _invalid(failure: Failure) -> Failure:
 def _document(session: Session, client: "Client", draft: Draft) -> dict[str, Json]:
     """Return the body of the request: only what was typed."""
     flags = draft.flags
+    if session.is_brisk and draft.artifact and not (flags.copy or flags.sequence or flags.docker):
+        from cli.develop.reading import check
+
+        check(Path(draft.artifact), flags.kind, flags.main)
     source = _source(client, draft.artifact) if flags.copy else {}
     recipe = Recipe(
         artifact=draft.artifact,
@@ -176,6 +181,13 @@ def _document(session: Session, client: "Client", draft: Draft) -> dict[str, Jso
     }
     head = {"namespace": draft.name.namespace, "name": draft.name.in_namespace}
     return head | {key: value for key, value in parts.items() if value is not None}
+
+
+def _likely_file(name: str) -> Remedy:
+    """Return what may have been left out: a file or folder of the action's name."""
+    found = [path.name for path in sorted(Path().iterdir()) if path.stem == name]
+    change = Change((), (found[0],)) if found else None
+    return Remedy("there is nothing to run", f"brisk action create {name} FILE", change)
 
 
 def _tell(text: str) -> None:

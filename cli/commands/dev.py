@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -14,14 +13,14 @@ from urllib.parse import quote
 import click
 
 from cli import render, wskprops
-from cli.artifacts import Recipe, exec_of
+from cli.artifacts import Recipe, exec_of, no_file
 from cli.commands.activation_poll import Watch
 from cli.configuration import Configuration
 from cli.console import bold, ok, print_failure
 from cli.develop.local import platform
-from cli.develop.packages import OURS
+from cli.develop.reading import check
 from cli.develop.sources import digest, stamp
-from cli.failures import MISUSE, NETWORK, Failure, Remedy
+from cli.failures import NETWORK, Failure
 from cli.grammar import INTEGER, Command, Words
 from cli.jsontext import Json
 from cli.names import EntityName, parse_entity
@@ -36,8 +35,6 @@ LOOK_S: Final = 0.05
 LOGS_EVERY: Final = 10
 """Looks between two questions for logs."""
 CLOCK: Final = SystemClock()
-_OUR_KINDS: Final = ("python:default", "python:3", f"python:{OURS}")
-"""Those whose syntax is that of the Python which runs this."""
 
 
 @dataclass(slots=True)
@@ -125,7 +122,7 @@ def dev(session: Session, words: Words, **typed: Any) -> None:
     """Store FILE or FOLDER at each save, show its logs; start a platform if none runs."""
     place = Path(words[0])
     if not place.exists():
-        raise _no_place(place)
+        raise no_file(words[0])
     name = parse_entity(typed["name"] or _name_of(place.resolve()))
     recipe = Recipe(artifact=words[0], kind=typed["kind"], main=typed["main"], builds=_tell)
     lists = {
@@ -135,8 +132,7 @@ def dev(session: Session, words: Words, **typed: Any) -> None:
     given = {key: value for key, value in lists.items() if value is not None}
 
     def document() -> dict[str, Json]:
-        if (typed["kind"] or "python:default") in _OUR_KINDS:
-            _check_syntax(place)
+        check(place, typed["kind"], typed["main"])
         return {"exec": exec_of(recipe), **given}
 
     exec_of(recipe)  # What cannot be an action ends here; what is only misspelt may be mended.
@@ -165,31 +161,6 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _tell(text: str) -> None:
     print(f"{text} …", file=sys.stderr, flush=True)
-
-
-def _no_place(place: Path) -> Failure:
-    near = [path.name for path in place.parent.iterdir()] if place.parent.is_dir() else []
-    close = get_close_matches(place.name, near, 1)
-    fix = f"brisk dev {place.with_name(close[0])}" if close else "brisk dev FILE"
-    said = f"File '{place}' is not a valid file or it does not exist"
-    return Failure(said, MISUSE, remedy=Remedy("there is no such file or folder", fix))
-
-
-def _check_syntax(place: Path) -> None:
-    """Raise `Failure` for Python that cannot be read: it is known before it is called."""
-    entry = place / "__main__.py" if place.is_dir() else place
-    if entry.suffix != ".py":
-        return
-    try:
-        compile(entry.read_bytes(), str(entry), "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        at = f"{entry}:{line}" if line else str(entry)
-        raise Failure(
-            f"{at}: {getattr(error, 'msg', None) or error}",
-            MISUSE,
-            remedy=Remedy("the version before it goes on running", f"correct {at}"),
-        ) from error
 
 
 def _curl(config: Configuration, name: EntityName, data: Path | None) -> str:

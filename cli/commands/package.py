@@ -7,7 +7,7 @@ import click
 from cli.commands import entities
 from cli.commands.entities import NAMESPACE_NEEDED, PACKAGES, Document, page_options
 from cli.console import bold
-from cli.failures import Failure
+from cli.failures import Change, Failure, Remedy
 from cli.grammar import BriskOption, Group, Words
 from cli.jsontext import Json
 from cli.names import OWN, EntityName, Scope, parse_entity, parse_namespace
@@ -141,6 +141,7 @@ def _document(session: Session, name: EntityName, shared: str | None) -> Documen
     head: Document = {"namespace": name.namespace, "name": name.in_namespace}
     if shared is not None:
         if shared.lower() not in _SHARED:
-            raise Failure(f"Cannot use value '{shared}' for shared.")
+            remedy = Remedy("it is yes or no", change=Change((shared,), ("yes",)))
+            raise Failure(f"Cannot use value '{shared}' for shared.", remedy=remedy)
         head["publish"] = _SHARED[shared.lower()]
     return head | _bound(session)

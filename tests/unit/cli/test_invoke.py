@@ -120,7 +120,9 @@ def test_nobody_listens(line: Run) -> None:
         f'?blocking=true&result=true": dial tcp {at}: connect: connection refused\n'
     )
     assert (wsk.exit, wsk.stdout, wsk.stderr) == (3, "", text + HINT)
-    assert brisk.stderr == (f"{text}why: nothing listens at {at}\nfix: brisk serve\n")
+    assert brisk.stderr == (
+        f"{text}why: nothing listens at {at}\nfix: brisk serve --port {at.partition(':')[2]}\n"
+    )
 
 
 def test_no_key(line: Run, configured: Path, api: FakeApi) -> None:
