@@ -126,7 +126,11 @@ def test_a_folder_with_its_packages_at_the_platform_that_runs(
     [
         ("helo.py", "is not a valid file or it does not exist", "brisk dev hello.py"),
         ("empty", "has nothing to call", "add empty/__main__.py with a function main"),
-        ("notes.txt", "'.txt' is not a supported action runtime", "add --kind"),
+        (
+            "notes.txt",
+            "'.txt' is not a supported action runtime",
+            "brisk dev notes.txt --kind python:default",
+        ),
     ],
 )
 def test_what_cannot_be_watched_ends_at_once(
