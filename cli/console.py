@@ -59,7 +59,7 @@ def _told(failure: Failure, stream: TextIO, *, as_json: bool) -> Iterator[str]:
     first, *more = text or [""]
     yield f"{styled('error:', _RED, stream)} {first}"
     if more:
-        yield more[0] if len(more) == 1 else f"{more[0]} …"
+        yield "; ".join(more)
     for name, said in (("why", why), ("fix", fix)):
         if said:
             yield f"{name}: {' '.join(said.split())}"

@@ -8,7 +8,9 @@ from cli.jsontext import Json, pretty
 
 _PLAIN: Final = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
 """Words that no reader of YAML takes for anything but text, those of `_WORDS` apart."""
-_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan"})
+_WORDS: Final = frozenset(
+    {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "infinity"}
+)
 _FOLDED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff]")
 """What may end a line in YAML, and in JSON does not."""
 

@@ -36,7 +36,7 @@ BUSY = 'brisk_pool_sandboxes{state="busy"}'
 
 
 def refusal(process: "subprocess.Popen[str]") -> str:
-    """Return what a start that must fail has said; it says it in words, and ends with 1."""
+    """Return why a start that must fail has failed; it says it in words, and ends with 1."""
     try:
         said, _ = process.communicate(timeout=15)
     finally:
@@ -45,7 +45,9 @@ def refusal(process: "subprocess.Popen[str]") -> str:
     assert process.returncode == 1, said
     assert "Traceback" not in said and "unexpectedly" not in said
     assert said.startswith("error: ")
-    return said.removeprefix("error: ").strip()
+    lines = said.removeprefix("error: ").splitlines()
+    assert len(lines) <= 4 and lines[-1].startswith("fix: "), said
+    return "\n".join(line for line in lines if not line.startswith(("why: ", "fix: ")))
 
 
 def end(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> None:
