@@ -28,8 +28,6 @@ STEPS: Final[list[dict[str, Any]]] = [
 ]
 
 NOT_BUILT_YET: Final = {
-    **dict.fromkeys((*range(119, 131), 150, 151), "triggers"),
-    **dict.fromkeys(range(131, 150), "rules"),
     **dict.fromkeys(range(158, 161), "the API gateway"),
     164: "projects",
 }
