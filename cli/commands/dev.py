@@ -19,7 +19,7 @@ from cli.configuration import Configuration
 from cli.console import bold, ok, print_failure
 from cli.develop.local import platform
 from cli.develop.reading import check
-from cli.develop.sources import digest, stamp
+from cli.develop.sources import Stamp, digest, stamp
 from cli.failures import NETWORK, Failure
 from cli.grammar import INTEGER, Command, Words
 from cli.jsontext import Json
@@ -47,11 +47,14 @@ class Loop:
     document: Callable[[], dict[str, Json]]
     watch: Watch
     content: str = ""
+    stored: Stamp = ()
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def save(self) -> None:
         """Store the files as they are, unless they are what was stored last."""
         begun_s = CLOCK.elapsed_s()
+        # Before they are read: what is saved meanwhile is another save.
+        self.stored = stamp(self.place)
         try:
             content = digest(self.place)
             if content == self.content:
@@ -71,12 +74,11 @@ class Loop:
 
     def run(self) -> None:
         """Look at the files, and for logs, until it is over."""
-        seen = stored = stamp(self.place)
+        seen = self.stored
         looks = 0
         while not self.is_over.wait(LOOK_S):
             now = stamp(self.place)
-            if now == seen and now != stored:
-                stored = now
+            if now == seen and now != self.stored:
                 self.save()
             seen = now
             looks += 1
