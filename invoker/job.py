@@ -18,6 +18,8 @@ from invoker.pool.orders import Job as Entry
 
 NETWORK_ANNOTATION: Final = "network"
 """`none` is what an action may ask for; nobody can ask for more than the platform gives."""
+ALLOWS_SHARING: Final = "__OW_ALLOW_CONCURRENT"
+"""The variable that tells a runtime that it may be called while it is at work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Job:
                 _image(action),
                 is_cut_off=action.annotations.get(NETWORK_ANNOTATION) == Network.NONE,
             ),
+            action.limits.concurrency,
         )
 
     def context(self, deadline_ms: int) -> dict[str, str]:
@@ -65,6 +68,8 @@ class Job:
         environment = {
             f"__OW_{key.upper()}": value for key, value in self.context(deadline_ms).items()
         }
+        if self.action.limits.concurrency > 1:
+            environment[ALLOWS_SHARING] = "true"
         value = {
             "name": self.action.name.name,
             "main": exec_.main or "main",

@@ -25,8 +25,8 @@ from typing import Final, Self
 
 from common.codec import MalformedJson, decode
 from invoker.driver import frames
+from invoker.driver.calls import Call, Calls, answer_of
 from invoker.driver.port import (
-    Answer,
     CannotStart,
     Died,
     Expired,
@@ -58,21 +58,12 @@ class Hello:
     takes_descriptors: bool
 
 
-class _Call:
-    """The call that is under way."""
-
-    __slots__ = ("answer", "logs")
-
-    def __init__(self, answer: asyncio.Future[Reply], logs: LogSink) -> None:
-        self.answer = answer
-        self.logs = logs
-
-
 class Channel:
     """One channel. Owns the socket and the read ends of the pipes from `open` to `close`.
 
-    `call` is never entered twice at a time. When it was cancelled, or returned `Expired` or `Died`,
-    only `wait_closed` and `close` are of use; a further `call` returns `Died`.
+    `call` is never entered twice at a time, unless the runtime has said that it `shares`. When it
+    was cancelled, or returned `Expired` or `Died`, only `wait_closed` and `close` are of use; a
+    further `call` returns `Died`. Calls beside others leave those in peace.
     """
 
     def __init__(self, sock: socket.socket, stdout_fd: int, stderr_fd: int) -> None:
@@ -82,7 +73,8 @@ class Channel:
         self._pipes = {stdout_fd: Stream.STDOUT, stderr_fd: Stream.STDERR}
         self._old_pipes: set[int] = set()
         self._readable = select.poll()
-        self._call: _Call | None = None
+        self._call: Call | None = None
+        self._calls: Calls | None = None
         self._outgoing: list[memoryview] = []
         self._outgoing_fds: tuple[int, ...] = ()
         self._others_alive = False
@@ -135,11 +127,14 @@ class Channel:
         logs: LogSink,
     ) -> Reply:
         """Send the body of /init or /run and return what came of it; see `port.Sandbox.call`."""
+        if self._calls is not None and operation == "run":
+            self._reader.limit_bytes = answer_limit_bytes
+            return await self._call_beside(self._calls, payload, timeout_s, logs)
         if not self._is_spent:
             self._drop_stale()
         if self._how or self._is_spent:
             return Died(self._how or "an earlier call was given up")
-        call = self._call = _Call(self._loop.create_future(), logs)
+        call = self._call = Call(self._loop.create_future(), logs)
         self._reader.limit_bytes = answer_limit_bytes
         timer = self._loop.call_later(timeout_s, self._expire, call)
         self._is_spent = True  # until there is an answer
@@ -150,6 +145,22 @@ class Channel:
             timer.cancel()
             self._call = None
             self._reader.limit_bytes = 0
+
+    async def _call_beside(
+        self, calls: Calls, payload: bytes, timeout_s: float, logs: LogSink
+    ) -> Reply:
+        """Send the body of /run beside others."""
+        if self._how:
+            return Died(self._how)
+        call = Call(self._loop.create_future(), logs)
+        number = calls.begin(call)
+        timer = self._loop.call_later(timeout_s, self._expire, call)
+        try:
+            self._send(frames.RUN_BESIDE, number.to_bytes(4, "big") + payload)
+            return await call.answer
+        finally:
+            timer.cancel()
+            calls.end(number)
 
     async def wait_closed(self) -> str:
         """Return how the channel ended, once it has."""
@@ -163,10 +174,13 @@ class Channel:
 
     def _send(self, kind: bytes, payload: bytes) -> None:
         header = (len(payload) + 1).to_bytes(4, "big") + kind
+        is_sending = bool(self._outgoing)
         if len(payload) < _GATHER_BYTES:
-            self._outgoing = [memoryview(header + payload)]
+            self._outgoing.append(memoryview(header + payload))
         else:
-            self._outgoing = [memoryview(header), memoryview(payload)]
+            self._outgoing += [memoryview(header), memoryview(payload)]
+        if is_sending:  # a call before this one; the socket takes both when it takes more
+            return
         if self._others_alive and self._takes_descriptors and kind == frames.RUN:
             self._renew_pipes()
         self._flush()
@@ -244,7 +258,7 @@ class Channel:
         try:
             received = self._reader.feed(data)
             if received:
-                self._drain(self._call)
+                self._drain(self._listener)
             for frame in received:
                 self._take(frame)
         except frames.BrokenFrame as error:
@@ -252,9 +266,14 @@ class Channel:
 
     def _take(self, frame: frames.Frame) -> None:
         if isinstance(frame, frames.AnswerFrame):
-            self._take_answer(frame)
+            if self._calls is not None and frame.call:
+                self._calls.answer(frame)
+            else:
+                self._take_answer(frame)
         elif isinstance(frame, frames.LogFrame):
-            if self._call is not None:
+            if self._calls is not None and frame.call:
+                self._calls.log(frame)
+            elif self._call is not None and not frame.call:
                 self._call.logs.write(Stream(frame.stream), frame.time_ns, frame.text)
         elif self._hello.done():
             raise frames.BrokenFrame("of type H, not expected")
@@ -263,14 +282,20 @@ class Channel:
 
     def _take_answer(self, frame: frames.AnswerFrame) -> None:
         call, self._call = self._call, None
-        if call is None or self._outgoing:
+        if call is None or self._outgoing or frame.call:
             self._call = call
             raise frames.BrokenFrame("of type A, not expected")
         self._others_alive = bool(frame.flags & frames.OTHERS_ALIVE)
         self._is_spent = False
         self._reader.limit_bytes = 0
-        exhausted = bool(frame.flags & frames.MEMORY_EXHAUSTED)
-        _settle(call, Answer(frame.status, frame.body, frame.size, exhausted))
+        if frame.flags & frames.SHARES and self._calls is None:
+            self._calls = Calls()
+        call.settle(answer_of(frame))
+
+    @property
+    def _listener(self) -> Call | None:
+        """Whose log the pipes are read for."""
+        return self._call if self._calls is None or self._call else self._calls.oldest
 
     def _drop_stale(self) -> None:
         """Take what came since the last answer: it belongs to nobody."""
@@ -286,9 +311,9 @@ class Channel:
         self._loop.add_reader(fd, self._on_pipe, fd)
 
     def _on_pipe(self, fd: int) -> None:
-        self._read_pipe(fd, _PIPE_BYTES, self._call)
+        self._read_pipe(fd, _PIPE_BYTES, self._listener)
 
-    def _drain(self, call: _Call | None) -> None:
+    def _drain(self, call: Call | None) -> None:
         """Take what is in the pipes at this moment; a writer that never stops gets no more."""
         for fd, _ in self._readable.poll(0):
             if fd not in self._pipes:
@@ -297,7 +322,7 @@ class Channel:
             fcntl.ioctl(fd, termios.FIONREAD, size)
             self._read_pipe(fd, size[0], call)
 
-    def _read_pipe(self, fd: int, size_bytes: int, call: _Call | None) -> None:
+    def _read_pipe(self, fd: int, size_bytes: int, call: Call | None) -> None:
         left_bytes = size_bytes
         while True:
             try:
@@ -323,11 +348,11 @@ class Channel:
 
     # Ending.
 
-    def _expire(self, call: _Call) -> None:
+    def _expire(self, call: Call) -> None:
         """The time is up: take what was printed so far, then give up."""
         self._on_frames()
-        self._drain(call)
-        _settle(call, Expired())
+        self._drain(self._listener)
+        call.settle(Expired())
 
     def _give_up_hello(self) -> None:
         if not self._hello.done():
@@ -337,7 +362,7 @@ class Channel:
         if self._how:
             return
         self._how = how
-        self._drain(self._call)
+        self._drain(self._listener)
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._readable.unregister(self._socket.fileno())
@@ -349,11 +374,8 @@ class Channel:
                 self._forget_pipe(fd)
         self._give_up_hello()
         if self._call is not None:
-            _settle(self._call, Died(how))
+            self._call.settle(Died(how))
+        if self._calls is not None:
+            self._calls.settle_all(how)
         if not self._closed.done():
             self._closed.set_result(how)
-
-
-def _settle(call: _Call, reply: Reply) -> None:
-    if not call.answer.done():
-        call.answer.set_result(reply)

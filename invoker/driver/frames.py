@@ -13,6 +13,8 @@ from common.errors import BriskError
 
 INIT: Final = b"I"
 RUN: Final = b"R"
+RUN_BESIDE: Final = b"C"
+"""A run beside others: the number of the call (4 bytes) comes before its body."""
 
 MAX_LOG_BYTES: Final = 65_536
 """What one `L` frame carries at most; the runtimes cut their output accordingly."""
@@ -20,8 +22,12 @@ MAX_HELLO_BYTES: Final = 4_096
 
 OTHERS_ALIVE: Final = 1
 MEMORY_EXHAUSTED: Final = 2
+SHARES: Final = 4
 
 _HELLO, _LOG, _ANSWER = b"HLA"
+_LOG_BESIDE, _ANSWER_BESIDE = b"la"
+_ANSWERS: Final = (_ANSWER, _ANSWER_BESIDE)
+_CALL_BYTES: Final = 4
 _HEADER_BYTES: Final = 5
 _LOG_HEAD_BYTES: Final = 9
 _ANSWER_HEAD_BYTES: Final = 3
@@ -30,6 +36,10 @@ _LENGTHS: Final = {
     _HELLO: range(1, MAX_HELLO_BYTES + 2),
     _LOG: range(_LOG_HEAD_BYTES + 1, MAX_LOG_BYTES + _LOG_HEAD_BYTES + 2),
     _ANSWER: range(_ANSWER_HEAD_BYTES + 1, 1 << 32),
+    _LOG_BESIDE: range(
+        _CALL_BYTES + _LOG_HEAD_BYTES + 1, _CALL_BYTES + MAX_LOG_BYTES + _LOG_HEAD_BYTES + 2
+    ),
+    _ANSWER_BESIDE: range(_CALL_BYTES + _ANSWER_HEAD_BYTES + 1, 1 << 32),
 }
 
 
@@ -46,11 +56,12 @@ class HelloFrame:
 
 @dataclass(frozen=True, slots=True)
 class LogFrame:
-    """Something was printed; *stream* is 1 or 2, *time_ns* Unix time."""
+    """Something was printed; *stream* is 1 or 2, *time_ns* Unix time, *call* 0 for the only one."""
 
     stream: int
     time_ns: int
     text: bytes
+    call: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,7 @@ class AnswerFrame:
     flags: int
     body: bytes
     size: int
+    call: int = 0
 
 
 Frame: TypeAlias = HelloFrame | LogFrame | AnswerFrame
@@ -78,6 +90,7 @@ class FrameReader:
         self._status = 0
         self._flags = 0
         self._size = 0
+        self._answered = 0
         self._awaited = 0
         self._body = bytearray()
 
@@ -105,16 +118,18 @@ class FrameReader:
             length = int.from_bytes(data[at : at + 4], "big")
             kind = data[at + 4]
             _check(kind, length)
-            if kind == _ANSWER:
-                begin = at + _HEADER_BYTES + _ANSWER_HEAD_BYTES
+            if kind in _ANSWERS:
+                call_bytes = 0 if kind == _ANSWER else _CALL_BYTES
+                begin = at + _HEADER_BYTES + call_bytes + _ANSWER_HEAD_BYTES
                 if len(data) < begin:
                     break
+                self._answered = int.from_bytes(data[at + 5 : begin - 3], "big")
                 self._status = int.from_bytes(data[begin - 3 : begin - 1], "big")
                 self._flags = data[begin - 1]
-                self._size = self._awaited = length - 1 - _ANSWER_HEAD_BYTES
+                self._size = self._awaited = length - 1 - call_bytes - _ANSWER_HEAD_BYTES
                 at = begin
                 if not self._size:
-                    frames.append(AnswerFrame(self._status, self._flags, b"", 0))
+                    frames.append(self._answer())
                 continue
             end = at + 4 + length
             if len(data) < end:
@@ -132,9 +147,13 @@ class FrameReader:
             self._body += memoryview(data)[at : min(end, at + room)]
         self._awaited -= end - at
         if not self._awaited:
-            frames.append(AnswerFrame(self._status, self._flags, bytes(self._body), self._size))
+            frames.append(self._answer())
             self._body = bytearray()
         return end
+
+    def _answer(self) -> AnswerFrame:
+        body = bytes(self._body)
+        return AnswerFrame(self._status, self._flags, body, self._size, self._answered)
 
 
 def _check(kind: int, length: int) -> None:
@@ -148,7 +167,10 @@ def _check(kind: int, length: int) -> None:
 def _whole_frame(kind: int, payload: bytes) -> HelloFrame | LogFrame:
     if kind == _HELLO:
         return HelloFrame(payload)
+    call = 0
+    if kind == _LOG_BESIDE:
+        call, payload = int.from_bytes(payload[:_CALL_BYTES], "big"), payload[_CALL_BYTES:]
     stream = payload[0]
     if stream not in (1, 2):
         raise BrokenFrame(f"of stream {stream}")
-    return LogFrame(stream, int.from_bytes(payload[1:9], "big"), payload[_LOG_HEAD_BYTES:])
+    return LogFrame(stream, int.from_bytes(payload[1:9], "big"), payload[_LOG_HEAD_BYTES:], call)

@@ -2,8 +2,8 @@
 
 A sandbox is one isolated place that runs the code of one action of one namespace. It begins blank
 (a stem cell: the runtime is up, no code is loaded), is initialised once, and then runs activations
-one at a time. A driver *declares* what it can do on this host and reports every degradation with
-its remedy; nobody ever asks which driver it is.
+one at a time, or several where its code can. A driver *declares* what it can do on this host and
+reports every degradation with its remedy; nobody ever asks which driver it is.
 """
 
 from collections.abc import Mapping
@@ -132,6 +132,7 @@ class Answer:
     status: as in HTTP; 200 is success.
     body: at most the limit that was asked for; *size* is what it would have been, in bytes.
     memory_exhausted: the runtime says that the code ran out of memory.
+    shares: the runtime says, of an init that allowed it, that calls may come beside others.
     extra_ns: how long the log was waited for after the answer had come; nobody pays for that.
     """
 
@@ -139,6 +140,7 @@ class Answer:
     body: bytes
     size: int
     memory_exhausted: bool = False
+    shares: bool = False
     extra_ns: int = field(default=0, compare=False)
 
     @property
@@ -221,7 +223,10 @@ class NoImages(ImageUnusable):
 
 
 class Sandbox(Protocol):
-    """One sandbox. `call` is never entered twice at a time; `destroy` is allowed at any moment."""
+    """One sandbox. `destroy` is allowed at any moment.
+
+    `call` is never entered twice at a time, unless the answer to `init` said that it `shares`.
+    """
 
     @property
     def container_id(self) -> ContainerId:

@@ -65,11 +65,13 @@ class Books:
         """Assert that every index and sum can be derived anew, and nothing is in two places."""
         self.shelf.check()
         self.line.check()
-        serving = {c.job for c in self.shelf.containers.values() if c.job}
+        serving = {job for c in self.shelf.containers.values() for job in c.jobs}
         assert not serving & set(self.line.jobs), "a call waits and is served"
         for job in self.line.jobs.values():
             assert self.shelf.warm(job.key) is None, f"{job} waits beside a free sandbox"
-            assert self.shelf.blank(job.shape) is None, f"{job} waits beside a blank sandbox"
+            is_hoped_for = self.line.is_hoped_for(job, self.shelf.hoped_for)
+            is_alone = is_hoped_for or self.shelf.blank(job.shape) is None
+            assert is_alone, f"{job} waits beside a blank sandbox"
 
     def handle(self, event: Event) -> list[Order]:
         """Enter *event* and return what is to be done, in order."""
@@ -94,9 +96,12 @@ class Books:
         if warm := self.shelf.warm(job.key):
             return [self._assign(job, warm)]
         orders: list[Order] = [self._remove(stale) for stale in self.shelf.outdated(job.key)]
-        if blank := self.shelf.blank(job.shape):
-            return [self._assign(job, blank), *orders, *self._restock()]
         self.line.join(job)
+        if self.line.is_hoped_for(job, self.shelf.hoped_for):
+            return orders
+        if blank := self.shelf.blank(job.shape):
+            self.line.leave(job.id)
+            return [self._assign(job, blank), *orders, *self._restock()]
         return orders + self._grow(job.shape)
 
     def _happened(self, container_id: ContainerId, event: life.Event, at_s: float) -> list[Order]:
@@ -107,15 +112,18 @@ class Books:
         if after is before:
             return []
         self.shelf.put(after)
-        if isinstance(event, life.JobDone) and not self.line and not self.draining:
+        is_over = isinstance(event, life.JobDone) and command is None
+        if is_over and not self.line and not self.draining:
             return []  # the hot path: a warm sandbox waits for its next call
         orders: list[Order] = []
         if command is Command.SUSPEND:
             orders.append(Suspend(container_id))
         elif command is Command.DESTROY:
             orders.append(Destroy(container_id))
-        if after.is_idle or after.state is State.BLANK:
+        if after.is_idle or after.state is State.BLANK or after.has_room:
             orders += self._offer(after)
+        if before.hoped_for > after.hoped_for:
+            orders += self._use_blanks(before.shape)
         if isinstance(event, life.StartFailed):
             return orders + self._give_up(before, is_whole=event.is_hopeless) + self._grow_all()
         return orders + self._grow_all() + self._restock()
@@ -144,21 +152,37 @@ class Books:
 
     def _assign(self, job: Job, container_id: ContainerId) -> Assign:
         before = self.shelf.containers[container_id]
-        after, _ = life.step(before, life.JobTaken(job.id, job.key), before.idle_since_s)
+        after, _ = life.step(before, life.JobTaken(job.id, job.key, job.most), before.idle_since_s)
         self.shelf.put(after)
         return Assign(job.id, container_id, before.state)
 
     def _offer(self, container: Container) -> list[Order]:
         """Give a sandbox that has become free to whoever has waited longest for it."""
         if self.draining:
-            return [self._remove(container.id)]
-        if container.key:
+            return [] if container.has_room else [self._remove(container.id)]
+        if container.key is None:
+            job = self.line.take_for_shape(container.shape, self.shelf.hoped_for)
+            if job is None and container.shape.image:
+                return [self._remove(container.id)]  # the image of an action is never kept in stock
+            return [self._assign(job, container.id)] if job else []
+        orders: list[Order] = []
+        while (container.is_idle or container.has_room) and container.key:
             job = self.line.take_for_key(container.key)
-        else:
-            job = self.line.take_for_shape(container.shape)
-        if job is None and container.key is None and container.shape.image:
-            return [self._remove(container.id)]  # the image of an action is never kept in stock
-        return [self._assign(job, container.id)] if job else []
+            if job is None:
+                break
+            orders.append(self._assign(job, container.id))
+            container = self.shelf.containers[container.id]
+        return orders
+
+    def _use_blanks(self, shape: Shape) -> list[Order]:
+        """Give blank sandboxes to calls that had hoped for another."""
+        orders: list[Order] = []
+        while blank := self.shelf.blank(shape):
+            job = self.line.take_for_shape(shape, self.shelf.hoped_for)
+            if job is None:
+                break
+            orders.append(self._assign(job, blank))
+        return orders
 
     def _grow_all(self) -> list[Order]:
         if not self.line:
@@ -169,7 +193,7 @@ class Books:
         """Begin as many sandboxes as calls of *shape* wait for, as far as there is room."""
         orders: list[Order] = []
         containers = self.shelf.containers
-        while self.shelf.starting[shape] < self.line.count(shape):
+        while self.shelf.starting[shape] < self.line.sandboxes(shape, self.shelf.hoped_for):
             idle = ((i, containers[i].shape.memory_mb) for i in self.shelf.removable(keep=shape))
             growth = grow(shape, self._room(), idle)
             if isinstance(growth, StartNow):
@@ -210,7 +234,7 @@ class Books:
         one start after the other that somebody else waits for.
         """
         orders: list[Order] = []
-        while job := self.line.take_for_shape(failed.shape):
+        while job := self.line.take_for_shape(failed.shape, self.shelf.hoped_for):
             orders.append(Refuse(job.id, "the sandbox could not be started", failed.id))
             if not is_whole:
                 break

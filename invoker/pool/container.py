@@ -21,12 +21,19 @@ and a race is two lines of a test.
     PAUSED     JobTaken       BUSY       Serve     it is resumed first
     PAUSED     RemoveAsked    REMOVING   Destroy
     PAUSED     Died           REMOVING   Destroy
+    BUSY       Opened         BUSY                 its code takes several calls at a time
+    BUSY       JobTaken       BUSY       Serve     beside others
     BUSY       JobDone        READY                the code can serve again
     BUSY       JobFailed      REMOVING   Destroy   what is left of it cannot be trusted
+    BUSY       Died           BUSY                 it takes no further call
     REMOVING   Removed        GONE
 
-A sandbox that dies while it is BUSY tells the call that it serves, which ends in JobFailed; its
-own Died then finds it REMOVING or GONE and changes nothing, as does a second Died or Suspended.
+A sandbox that dies while it is BUSY tells the calls that it serves, which end in JobFailed; a Died
+that finds it REMOVING or GONE changes nothing, as does a second Died or Suspended.
+
+Where code takes several calls at a time, a sandbox is BUSY until the last of them has ended. It
+takes others beside the first once that one says so (Opened), when the code is loaded or the sandbox
+goes on; after a call that failed it takes none, and when the last has ended, it goes.
 
 Memory is held from STARTING until GONE: what is being destroyed still occupies the host.
 Source of the states: OpenWhisk's `ContainerProxy.scala`.
@@ -95,16 +102,30 @@ class JobTaken:
 
     job: ActivationId
     key: ActionKey
+    most: int = 1
+    """How many calls at a time its action allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Its code is at work, and can take *most* calls at a time; None is as many as before."""
+
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
     """The call ended, and the code can serve another."""
 
+    job: ActivationId | None = None
+    """Which; None where there is only one."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
     """The call ended in a way after which the sandbox must go."""
+
+    job: ActivationId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +159,8 @@ class Removed:
 
 
 Event: TypeAlias = (
-    Started | StartFailed | JobTaken | JobDone | JobFailed | GraceOver | Suspended | SuspendFailed
-    | RemoveAsked | Died | Removed
+    Started | StartFailed | JobTaken | Opened | JobDone | JobFailed | GraceOver | Suspended
+    | SuspendFailed | RemoveAsked | Died | Removed
 )  # fmt: skip
 
 
@@ -163,15 +184,32 @@ class Container(NamedTuple):
     state: State = State.STARTING
     key: ActionKey | None = None
     """Whose code is loaded; None until the first call."""
-    job: ActivationId | None = None
-    """The call that it serves; there is one exactly while it is BUSY."""
+    jobs: tuple[ActivationId, ...] = ()
+    """The calls that it serves; there are some exactly while it is BUSY."""
     idle_since_s: float = 0.0
     """When it became idle; counts only while it is."""
+    most: int = 1
+    """How many calls its code takes at a time, as far as is known."""
+    promised: int = 0
+    """How many it may take in all once it is opened; 0 where nobody will open it."""
+    is_doomed: bool = False
+    """Whether it goes when its last call has ended."""
 
     @property
     def is_idle(self) -> bool:
         """Whether it holds loaded code and could serve at once."""
         return self.state in (State.READY, State.PAUSED)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it serves calls of its action and can take another beside them."""
+        is_open = self.state is State.BUSY and not self.promised and not self.is_doomed
+        return is_open and len(self.jobs) < self.most
+
+    @property
+    def hoped_for(self) -> int:
+        """How many calls it may take once it is opened, beside those that it has."""
+        return 0 if self.is_doomed else max(0, self.promised - len(self.jobs))
 
     def __repr__(self) -> str:
         """Return id, state and shape, as a log line shows it."""
@@ -194,12 +232,14 @@ _MOVES: Final[Mapping[tuple[State, type[Event]], tuple[State, Command | None]]] 
     (State.PAUSED, JobTaken): (State.BUSY, Command.SERVE),
     (State.PAUSED, RemoveAsked): (State.REMOVING, Command.DESTROY),
     (State.PAUSED, Died): (State.REMOVING, Command.DESTROY),
+    (State.BUSY, Opened): (State.BUSY, None),
+    (State.BUSY, JobTaken): (State.BUSY, Command.SERVE),
     (State.BUSY, JobDone): (State.READY, None),
     (State.BUSY, JobFailed): (State.REMOVING, Command.DESTROY),
+    (State.BUSY, Died): (State.BUSY, None),
     (State.REMOVING, Removed): (State.GONE, None),
 }
 _LATE: Final = {
-    State.BUSY: (Died,),
     State.REMOVING: (Died, Suspended, SuspendFailed),
     State.GONE: (Died, Suspended, SuspendFailed),
 }
@@ -218,11 +258,38 @@ def step(container: Container, event: Event, at_s: float) -> tuple[Container, Co
             return container, None
         raise InvalidTransition(f"{event} does not fit {container}")
     state, command = move
-    container_id, shape, _, key, job, idle_since_s = container
-    if isinstance(event, JobTaken):
-        key, job = event.key, event.job
-    else:
-        job = None
+    container_id, shape, before, key, jobs, idle_since_s, most, promised, is_doomed = container
+    if before is State.BUSY:
+        if len(jobs) > 1 or is_doomed or not isinstance(event, JobDone | JobFailed):
+            return _shared(container, event, at_s)
+        jobs, promised = (), 0
         if isinstance(event, JobDone):
             idle_since_s = at_s
-    return Container(container_id, shape, state, key, job, idle_since_s), command
+    elif isinstance(event, JobTaken):
+        key, jobs = event.key, (event.job,)
+        if event.most > 1 and before is not State.READY:
+            promised = event.most
+    after = Container(container_id, shape, state, key, jobs, idle_since_s, most, promised)
+    return after, command
+
+
+def _shared(container: Container, event: Event, at_s: float) -> tuple[Container, Command | None]:
+    """Do a step of a sandbox that is BUSY, and may stay so."""
+    match event:
+        case Opened(most):
+            return container._replace(most=most or container.most, promised=0), None
+        case Died():
+            return container._replace(is_doomed=True), None
+        case JobTaken(job, key) if container.has_room and key == container.key:
+            return container._replace(jobs=(*container.jobs, job)), Command.SERVE
+        case JobDone(job) | JobFailed(job) if job in container.jobs or len(container.jobs) == 1:
+            left = tuple(each for each in container.jobs if each != job and job is not None)
+            is_doomed = container.is_doomed or isinstance(event, JobFailed)
+            after = container._replace(jobs=left, is_doomed=is_doomed)
+            if left:
+                return after, None
+            after = after._replace(promised=0, is_doomed=False)
+            if is_doomed:
+                return after._replace(state=State.REMOVING), Command.DESTROY
+            return after._replace(state=State.READY, idle_since_s=at_s), None
+    raise InvalidTransition(f"{event} does not fit {container}")

@@ -19,6 +19,8 @@ class Job:
     id: ActivationId
     key: ActionKey
     shape: Shape
+    most: int = 1
+    """How many calls of its action one sandbox may serve at a time, where its code can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from common import metrics
@@ -137,17 +138,19 @@ class Pool:
         """
         assignment = await self._assigned(job)
         # If it does not begin, what was ready still is.
-        usable = assignment.was is life.State.READY
+        usable = assignment.was in (life.State.READY, life.State.BUSY)
         try:
             job.begin()
             usable = False
             sandbox = self._sandboxes[assignment.container]
-            execution = await self._proxy.serve(sandbox, job, assignment.was)
+            opened = partial(self._opened, assignment.container)
+            execution = await self._proxy.serve(sandbox, job, assignment.was, opened)
             usable = outcome.keeps_sandbox(execution.response)
             return execution
         finally:
             ends_well = usable and assignment.container not in self._dead
-            event = life.JobDone() if ends_well else life.JobFailed()
+            job_id = job.message.activation_id
+            event = life.JobDone(job_id) if ends_well else life.JobFailed(job_id)
             self._happened(assignment.container, event)
 
     async def _assigned(self, job: Job) -> Assign:
@@ -171,7 +174,7 @@ class Pool:
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and not future.exception():
                 # The assignment came in the same turn of the loop as the cancellation.
-                self._happened(future.result().container, life.JobFailed())
+                self._happened(future.result().container, life.JobFailed(entry.id))
             else:
                 self._tell(JobWithdrawn(entry.id))
             raise
@@ -200,6 +203,9 @@ class Pool:
     def _happened(self, container_id: ContainerId, event: life.Event) -> None:
         self._tell(Happened(container_id, event, self._clock.elapsed_s()))
 
+    def _opened(self, container_id: ContainerId, most: int | None) -> None:
+        self._happened(container_id, life.Opened(most))
+
     def _tell(self, event: Event) -> None:
         self._obey_all(self._told(event))
 
@@ -219,7 +225,7 @@ class Pool:
         match order:
             case Assign(job=job):
                 if self._assignments[job].cancelled():  # the call has left, and not yet said so
-                    self._happened(order.container, life.JobFailed())
+                    self._happened(order.container, life.JobFailed(job))
                 else:
                     self._assignments[job].set_result(order)
             case Refuse(job, why, failed):

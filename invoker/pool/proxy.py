@@ -4,12 +4,13 @@ The time limit applies to loading and to running, each on its own. Time is taken
 the sandbox only, so nobody pays for waiting, for starting a sandbox, or for writing the record.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from common.clock import Clock
 from common.entity.activation import Response
 from invoker import outcome
-from invoker.driver.port import Expired, Operation, Reply, Sandbox
+from invoker.driver.port import Answer, Expired, Operation, Reply, Sandbox
 from invoker.job import Job
 from invoker.logs.lines import LogLines
 from invoker.pool.container import State
@@ -32,16 +33,22 @@ class Proxy:
         self._clock = clock
         self._answer_limit_bytes = answer_limit_bytes
 
-    async def serve(self, sandbox: Sandbox, job: Job, was: State) -> Execution:
+    async def serve(
+        self, sandbox: Sandbox, job: Job, was: State, opened: Callable[[int | None], None]
+    ) -> Execution:
         """Let *sandbox* do *job* and return what happened.
 
         was: its state before it was taken: BLANK has no code yet, PAUSED is to be resumed.
+        opened: told how many calls at a time the sandbox takes from now on, where the action allows
+            several; None is as many as before.
         Raises `StoreError` when the code cannot be read; the sandbox is then as it was.
         """
         logs = LogLines(job.action.limits.logs_mb * MB)
         timeout_ms = job.action.limits.timeout_ms
         if was is State.PAUSED:
             await sandbox.resume()
+            if job.action.limits.concurrency > 1:
+                opened(None)
         init: _Phase | None = None
         if was is State.BLANK:
             body = await job.init_body(self._clock.now_ms() + timeout_ms)
@@ -49,6 +56,8 @@ class Proxy:
             failed = outcome.of_init(init.reply, late=init.late, timeout_ms=timeout_ms)
             if failed:
                 return self._ended(init, None, failed, logs)
+            if job.action.limits.concurrency > 1:
+                opened(job.action.limits.concurrency if _shares(init.reply) else 1)
         body = job.run_body(self._clock.now_ms() + timeout_ms)
         run = await self._phase(sandbox, "run", body, timeout_ms, logs)
         response = outcome.of_run(run.reply, late=run.late, timeout_ms=timeout_ms)
@@ -85,3 +94,7 @@ class Proxy:
             elapsed_ns -= reply.extra_ns
         late = outcome.is_late(reply, elapsed_ns=elapsed_ns, timeout_ms=timeout_ms)
         return _Phase(start_ms, elapsed_ns, reply, late)
+
+
+def _shares(reply: Reply) -> bool:
+    return isinstance(reply, Answer) and reply.shares

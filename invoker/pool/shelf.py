@@ -26,6 +26,8 @@ class Shelf:
         """Held by those that are REMOVING."""
         self.starting: Counter[Shape] = Counter()
         self._free: dict[ActionKey, list[ContainerId]] = {}
+        self._open: dict[ActionKey, OrderedDict[ContainerId, None]] = {}
+        self._hoped_for: Counter[ActionKey] = Counter()
         self._revisions: dict[tuple[Namespace, DocId], set[ActionKey]] = {}
         self._blank: dict[Shape, deque[ContainerId]] = {}
         self._ready: OrderedDict[ContainerId, None] = OrderedDict()
@@ -47,9 +49,15 @@ class Shelf:
         return sum(container.state is state for container in self.containers.values())
 
     def warm(self, key: ActionKey) -> ContainerId | None:
-        """Return the idle sandbox of *key* that was used last."""
+        """Return a busy sandbox of *key* that takes another call, or the idle one used last."""
+        if self._open and (sharing := self._open.get(key)):
+            return next(iter(sharing))
         free = self._free.get(key)
         return free[-1] if free else None
+
+    def hoped_for(self, key: ActionKey) -> int:
+        """Return how many calls sandboxes that load the code of *key* may take besides."""
+        return self._hoped_for[key]
 
     def outdated(self, key: ActionKey) -> list[ContainerId]:
         """Return idle sandboxes of the same action with another revision: nobody wants them."""
@@ -110,6 +118,10 @@ class Shelf:
             self.starting[container.shape] += 1
         elif state is State.REMOVING:
             self.leaving_mb += container.shape.memory_mb
+        elif state is State.BUSY and container.key and (container.most > 1 or container.promised):
+            if container.has_room:
+                self._open.setdefault(container.key, OrderedDict())[container_id] = None
+            self._hoped_for[container.key] += container.hoped_for
 
     def _unindex(self, container: Container) -> None:
         state = container.state
@@ -133,6 +145,17 @@ class Shelf:
                 del self.starting[container.shape]
         elif state is State.REMOVING:
             self.leaving_mb -= container.shape.memory_mb
+        elif state is State.BUSY and container.key and (container.most > 1 or container.promised):
+            self._unshare(container, container.key)
+
+    def _unshare(self, container: Container, key: ActionKey) -> None:
+        if container.has_room:
+            del self._open[key][container.id]
+            if not self._open[key]:
+                del self._open[key]
+        self._hoped_for[key] -= container.hoped_for
+        if not self._hoped_for[key]:
+            del self._hoped_for[key]
 
     def _stack(self, key: ActionKey) -> list[ContainerId]:
         free = self._free.get(key)
@@ -169,11 +192,16 @@ class Shelf:
         assert blank == {(c.shape, c.id) for c in every if c.state is State.BLANK}, self
         free = {(key, i) for key, stack in self._free.items() for i in stack}
         assert free == {(c.key, c.id) for c in every if c.is_idle}, self
+        sharing = {(key, i) for key, row in self._open.items() for i in row}
+        assert sharing == {(c.key, c.id) for c in every if c.has_room}, self
+        hoped_for = sum(c.hoped_for for c in every)
+        assert hoped_for == self._hoped_for.total(), self
         assert sum(map(len, self._free.values())) == len(free), "a sandbox is free twice"
         revisions = [key for keys in self._revisions.values() for key in keys]
         assert sorted(revisions) == sorted(self._free), self
         assert all(self._free.values()) and all(self._blank.values()), "an empty row is kept"
         for container in every:
-            assert (container.job is not None) == (container.state is State.BUSY), container
+            assert bool(container.jobs) == (container.state is State.BUSY), container
+            assert len(container.jobs) <= container.most, container
             has_code = container.state in (State.BUSY, State.READY, State.PAUSING, State.PAUSED)
             assert container.key is not None or not has_code, container

@@ -17,14 +17,19 @@ _numbers = itertools.count(1)
 
 
 def an_action(
-    name: str = "hello", *, rev: str = "1", memory_mb: int = 256, image: str | None = None
+    name: str = "hello",
+    *,
+    rev: str = "1",
+    memory_mb: int = 256,
+    image: str | None = None,
+    concurrency: int = 1,
 ) -> Action:
     """Return a Python action of the guest, or one that brings an *image*."""
     code = Exec(kind="python:3.11", code="def main(args): return args")
     return Action(
         name=QualifiedName(Namespace("guest"), None, name),
         exec=Exec(kind=BLACKBOX, image=image) if image else code,
-        limits=Limits(memory_mb=memory_mb),
+        limits=Limits(memory_mb=memory_mb, concurrency=concurrency),
         rev=Rev(rev),
     )
 
@@ -53,11 +58,12 @@ def a_job(
     memory_mb: int = 256,
     payload: bytes = b"{}",
     image: str | None = None,
+    concurrency: int = 1,
     namespace: str = "guest",
     annotations: dict[str, Json] | None = None,
 ) -> Job:
     """Return a job for the action of that name, which *namespace* invokes."""
-    action = an_action(name, memory_mb=memory_mb, image=image)
+    action = an_action(name, memory_mb=memory_mb, image=image, concurrency=concurrency)
     action = dataclasses.replace(action, annotations=annotations or {})
     message = a_message(action, payload=payload)
 

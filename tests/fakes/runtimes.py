@@ -191,6 +191,14 @@ class HttpProcess(RuntimeProcess):
             self._reader, self._writer = await self._connected()
         return self
 
+    async def another(self) -> "HttpProcess":
+        """Return a second connection to the same process, whose log stays that of the first."""
+        other = HttpProcess(self.language, self.folder)
+        other.port, other.process = self.port, self.process
+        other._pipes, other._log = {}, Log()
+        other._reader, other._writer = await other._connected()
+        return other
+
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while True:
             try:
@@ -237,10 +245,14 @@ class HttpProcess(RuntimeProcess):
         del self._pipes[fd]
         os.close(fd)
 
-    async def stop(self) -> None:
+    async def hang_up(self) -> None:
+        """Close this connection, and leave the process to others."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
+
+    async def stop(self) -> None:
+        await self.hang_up()
         self.process.terminate()
         self._end()
         for fd in list(self._pipes):

@@ -71,13 +71,13 @@ class PoolMachine(RuleBasedStateMachine):
     def happened(self, container: ContainerId, event: life.Event) -> None:
         self.tell(Happened(container, event, self.now_s))
 
-    @rule(action=st.integers(0, 3), shape=st.sampled_from(SHAPES), rev=st.sampled_from("12"))
+    @rule(action=st.integers(1, 4), shape=st.sampled_from(SHAPES), rev=st.sampled_from("12"))
     def call(self, action: int, shape: Shape, rev: str) -> None:
         self.jobs += 1
         job = ActivationId(f"{self.jobs:032x}")
         key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev(rev))
         self.open[job] = None
-        self.tell(JobArrived(Job(job, key, shape)))
+        self.tell(JobArrived(Job(job, key, shape, most=action)))
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), fails=st.booleans())
@@ -87,7 +87,18 @@ class PoolMachine(RuleBasedStateMachine):
         if container is None:
             self.tell(JobWithdrawn(job))
         else:
-            self.happened(container, life.JobFailed() if fails else life.JobDone())
+            self.happened(container, life.JobFailed(job) if fails else life.JobDone(job))
+
+    @precondition(lambda self: self.loading())
+    @rule(data=st.data(), can_share=st.booleans())
+    def open_for_others(self, data: st.DataObject, can_share: bool) -> None:
+        container = data.draw(st.sampled_from(sorted(self.loading())))
+        promised = self.loading()[container]
+        self.happened(container, life.Opened(promised if can_share else 1))
+
+    def loading(self) -> dict[ContainerId, int]:
+        every = self.books.shelf.containers.values()
+        return {c.id: c.promised for c in every if c.promised}
 
     @precondition(lambda self: self.starting)
     @rule(data=st.data(), fails=st.booleans(), is_hopeless=st.booleans())
@@ -133,7 +144,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_open_call_is_in_one_place(self) -> None:
-        served = {c.job for c in self.books.shelf.containers.values() if c.job}
+        served = {job for c in self.books.shelf.containers.values() for job in c.jobs}
         assert served == {job for job, container in self.open.items() if container}
         assert set(self.books.line.jobs) == {j for j, c in self.open.items() if c is None}
 
@@ -149,7 +160,7 @@ class PoolMachine(RuleBasedStateMachine):
             elif served := [job for job, container in self.open.items() if container]:
                 container = self.open.pop(served[0])
                 assert container is not None
-                self.happened(container, life.JobDone())
+                self.happened(container, life.JobDone(served[0]))
             else:
                 break
         assert not self.open, "calls wait for a sandbox that nobody makes"

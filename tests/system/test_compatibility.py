@@ -58,14 +58,6 @@ def no_alarms(api: Api) -> None:
     assert api.call("GET", f"{path}/alarms").status == 403
 
 
-def one_at_a_time(api: Api) -> None:
-    document = {"exec": {"kind": "python:3", "code": CODE}, "limits": {"concurrency": 2}}
-    refused = api.call("PUT", "actions/many", document)
-    assert refused.status == 400
-    text = "requirement failed: concurrency 2 exceeds allowed threshold of 1"
-    assert refused.body["error"] == text
-
-
 ROWS: dict[str, Callable[[Api], None]] = {
     "`api`, `project`": no_commands_for_projects,
     "API gateway": no_gateway,
@@ -73,7 +65,6 @@ ROWS: dict[str, Callable[[Api], None]] = {
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
     "feeds of the platform's own (alarms), user events": no_alarms,
-    "several actions' activations in one sandbox (`concurrency` above 1)": one_at_a_time,
 }
 
 

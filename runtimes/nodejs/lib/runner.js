@@ -63,7 +63,8 @@ class Runner {
     this._outputs.install();
     this._folder = process.cwd();
     this._status = FRESH;
-    return reply(200, '{"OK":true}');
+    const shares = process.env.__OW_ALLOW_CONCURRENT === 'true';
+    return { ...reply(200, '{"OK":true}'), shares };
   }
 
   /** Call the code with the value that the body of /run carries; a reply or a promise of one. */

@@ -1,4 +1,4 @@
-"""The frames face: one connected socket, one call at a time.
+"""The frames face: one connected socket, one call at a time, or several by number.
 
 A frame is a 4-byte big-endian length (of type and payload), one byte of type, and the payload.
 Down come `I` (body of /init) and `R` (body of /run, perhaps with two descriptors: fresh write ends
@@ -16,8 +16,10 @@ import socket
 import struct
 import threading
 import time
+from typing import Callable
 
 from brisk_runtime.habitat import Habitat
+from brisk_runtime.overlapping import SharedCalls
 from brisk_runtime.processes import Processes
 from brisk_runtime.replies import AnyRunner, Reply
 from brisk_runtime.runner import Runner
@@ -25,9 +27,12 @@ from brisk_runtime.streams import Streams, write_all
 
 OTHERS_ALIVE = 1
 MEMORY_EXHAUSTED = 2
+SHARES = 4
 
 _LOG = struct.Struct(">IcBQ")
 _ANSWER = struct.Struct(">IcHB")
+_LOG_BESIDE = struct.Struct(">IcIBQ")
+_ANSWER_BESIDE = struct.Struct(">IcIHB")
 _DOWN = struct.Struct(">Ic")
 _FRESH_DESCRIPTORS = 2
 _RECEIVE_BYTES = 65_536
@@ -45,6 +50,8 @@ class Channel:
         self._lock = threading.Lock()
         self._sender = 0
         self._is_foreign = False
+        self.call_of_output: Callable[[], int] = _the_only_one
+        """Returns the number of the call that what is printed now belongs to; 0 if there is one."""
         os.register_at_fork(after_in_child=self._let_go)
 
     def log(self, stream: int, text: bytes) -> None:
@@ -53,11 +60,33 @@ class Channel:
         if self._is_foreign or self._sender == _get_ident():
             write_all(stream, text)
         else:
-            self._send(_LOG.pack(len(text) + 10, b"L", stream, _now_ns()) + text)
+            call = self.call_of_output()
+            if call:
+                head = _LOG_BESIDE.pack(len(text) + 14, b"l", call, stream, _now_ns())
+            else:
+                head = _LOG.pack(len(text) + 10, b"L", stream, _now_ns())
+            self._send(head + text)
 
     def answer(self, reply: Reply, flags: int) -> None:
         """Answer the call."""
         self._send(_ANSWER.pack(len(reply.body) + 4, b"A", reply.status, flags) + reply.body)
+
+    def answer_beside(self, call: int, reply: Reply) -> None:
+        """Answer the call of that number."""
+        flags = MEMORY_EXHAUSTED if reply.memory_exhausted else 0
+        head = _ANSWER_BESIDE.pack(len(reply.body) + 8, b"a", call, reply.status, flags)
+        self._send(head + reply.body)
+
+    def read(self) -> bytes:
+        """Return what has come, without regard to frames; nothing when the other side is gone."""
+        try:
+            return self._socket.recv(_RECEIVE_BYTES)
+        except OSError:
+            return b""
+
+    def fileno(self) -> int:
+        """Return the descriptor on which calls come."""
+        return self._socket.fileno()
 
     def hello(self, runtime: str, *, takes_descriptors: bool) -> None:
         """Say that the runtime is up, and whether it can be sent descriptors."""
@@ -111,6 +140,10 @@ class Channel:
         self._socket.close()
 
 
+def _the_only_one() -> int:
+    return 0
+
+
 def serve(fd: int) -> None:
     """Serve calls of Python code on *fd* until the other side closes it; then end the process."""
     channel = Channel(fd)
@@ -121,12 +154,13 @@ def serve(fd: int) -> None:
     _rehearse(habitat)
     streams.install()
     serve_calls(channel, runner, habitat, Processes())
+    SharedCalls(channel, runner, streams).serve()
 
 
 def serve_calls(
     channel: Channel, runner: AnyRunner, habitat: Habitat, processes: Processes | None
 ) -> None:
-    """Have *runner* answer one call after the other. Never returns.
+    """Have *runner* answer one call after the other, until it says that it shares.
 
     processes: looked at after each call; None where one that stays is part of the runtime.
     """
@@ -141,6 +175,9 @@ def serve_calls(
             habitat.adopt_descriptors(fds)
         reply = runner.init(payload) if kind == b"I" else runner.run(payload)
         flags = OTHERS_ALIVE if processes is not None and processes.others_alive() else 0
+        if reply.shares:
+            channel.answer(reply, flags | SHARES)
+            return
         channel.answer(reply, flags | (MEMORY_EXHAUSTED if reply.memory_exhausted else 0))
 
 

@@ -17,6 +17,8 @@ class Reply(NamedTuple):
     has_run_code: bool = True
     """Whether code of the user had the chance to print."""
     memory_exhausted: bool = False
+    shares: bool = False
+    """Whether runs may come beside others from now on."""
 
 
 class AnyRunner(Protocol):

@@ -33,6 +33,7 @@ from brisk_runtime.streams import Streams
 
 _compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
+_ALLOWS_SHARING = "__OW_ALLOW_CONCURRENT"
 _NO_JSON = "The action returned a value that is not JSON"
 _MEMORY = "The action exhausted its memory and was aborted."
 
@@ -77,7 +78,8 @@ class Runner:
             return self._failed(502, f"The code can't be stored: {error.strerror}", str(error))
         self._streams.settle()
         self._habitat.remember()
-        return INITIALISED
+        allows = os.environ.get(_ALLOWS_SHARING) == "true"
+        return INITIALISED._replace(shares=allows and _is_asynchronous(self._function))
 
     def run(self, body: bytes) -> Reply:
         """Call the code with the value that the body of /run carries."""
@@ -98,6 +100,38 @@ class Runner:
             self._streams.settle()
             self._habitat.restore()
 
+    async def run_beside(self, body: bytes) -> Reply:
+        """Call the code beside other calls of it; `rest` follows when the last has ended."""
+        function = self._function
+        if function is None:
+            return refusal(500, NOT_READY)
+        try:
+            request = read_request(body)
+        except ValueError as error:
+            return refusal(400, f"Error unmarshaling request: {error}")
+        value = request.pop("value", None)
+        # Of the process, and so of whichever call came last, as in OpenWhisk.
+        loading.export({f"__OW_{key.upper()}": text for key, text in request.items()})
+        try:
+            return _answer(await function({} if value is None else value))
+        except BaseException as error:
+            return self._raised(error)
+        finally:
+            if os.getpid() != self._pid:
+                os._exit(0)
+
+    def rest(self) -> None:
+        """Put back what activations may have changed."""
+        self._streams.settle()
+        self._habitat.restore()
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that lives as long as the code is warm."""
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        return self._loop
+
     def rehearse(self) -> None:
         """Go through an init and a run that leave nothing behind."""
         self.init(_REHEARSED_INIT)
@@ -111,29 +145,28 @@ class Runner:
             if inspect.isawaitable(result):
                 result = self._await(result)
             return _answer(result)
-        except MemoryError as error:
+        except BaseException as error:
+            if os.getpid() != self._pid and not isinstance(error, Exception):
+                raise
+            return self._raised(error)
+
+    def _raised(self, error: BaseException) -> Reply:
+        """Return what becomes of a call whose code raised *error*."""
+        if isinstance(error, MemoryError):
             # Its frames hold what filled the memory: let go of it before anything else is done.
             traceback.clear_frames(error.__traceback__)
             del error
             return self._failed(502, _MEMORY, "MemoryError")._replace(memory_exhausted=True)
-        except Exception as error:
-            self._streams.settle()
-            _print_exception(error, self._streams)
+        self._streams.settle()
+        _print_exception(error, self._streams)
+        if isinstance(error, Exception):
             return Reply(200, error_body(text_of(error)))
-        except BaseException as error:  # sys.exit and its like
-            if os.getpid() != self._pid:
-                raise
-            self._streams.settle()
-            _print_exception(error, self._streams)
-            self._function = None
-            return Reply(400, error_body(EXITED))
+        self._function = None  # sys.exit and its like
+        return Reply(400, error_body(EXITED))
 
     def _await(self, awaitable: Any) -> Any:
-        """Return what *awaitable* yields, in one loop that lives as long as the code is warm."""
-        if self._loop is None or self._loop.is_closed():
-            self._loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self._loop)
-        return self._loop.run_until_complete(_whole(awaitable))
+        """Return what *awaitable* yields."""
+        return self.loop().run_until_complete(_whole(awaitable))
 
     def _failed(self, status: int, text: str, log: str) -> Reply:
         self._streams.settle()
@@ -146,6 +179,12 @@ class Runner:
 def _printed(value: Any) -> Any:
     print(value)
     return value
+
+
+def _is_asynchronous(function: Callable[[Any], Any]) -> bool:
+    """Tell whether *function* lets others have their turn: `async def`, or its like."""
+    by_class = type(function).__call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(by_class)
 
 
 async def _whole(awaitable: Any) -> Any:

@@ -66,6 +66,7 @@ class Streams:
     def __init__(self, sink: Sink) -> None:
         self.stdout = Stream(STDOUT, sink)
         self.stderr = Stream(STDERR, sink)
+        self._is_shared = False
         self._texts = [_text_of(self.stdout), _text_of(self.stderr)]
         self.install()
 
@@ -73,6 +74,12 @@ class Streams:
     def error_text(self) -> io.TextIOWrapper:
         """What the runtime itself writes its messages to."""
         return self._texts[1]
+
+    def write_through(self) -> None:
+        """Hand on each write by itself: several activations use the same streams."""
+        self._is_shared = True
+        for text in self._texts:
+            text.reconfigure(write_through=True)
 
     def install(self) -> None:
         """Make these `sys.stdout` and `sys.stderr`."""
@@ -87,7 +94,8 @@ class Streams:
                 with contextlib.suppress(Exception):
                     replacement.flush()
         self._texts = [
-            _flushed(text, stream) for text, stream in zip(self._texts, (self.stdout, self.stderr))
+            _flushed(text, stream, self._is_shared)
+            for text, stream in zip(self._texts, (self.stdout, self.stderr))
         ]
         self.install()
 
@@ -97,18 +105,19 @@ class Streams:
         self.error_text.flush()
 
 
-def _flushed(text: io.TextIOWrapper, stream: Stream) -> io.TextIOWrapper:
+def _flushed(text: io.TextIOWrapper, stream: Stream, is_shared: bool) -> io.TextIOWrapper:
     try:
         text.flush()
     except (ValueError, AttributeError):  # the code detached it from its bytes
-        return _text_of(stream)
+        return _text_of(stream, is_shared)
     return text
 
 
-def _text_of(stream: Stream) -> io.TextIOWrapper:
+def _text_of(stream: Stream, is_shared: bool = False) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         stream,  # type: ignore[arg-type]
         encoding="utf-8",
         errors="backslashreplace",  # a lone surrogate is no reason to fail in a print
         line_buffering=True,
+        write_through=is_shared,
     )

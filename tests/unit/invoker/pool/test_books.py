@@ -48,10 +48,11 @@ class Pool:
         self.now_s = 0.0
 
     def call(
-        self, job: str, action: str = "a", shape: Shape = PYTHON, rev: str = "1"
+        self, job: str, action: str = "a", shape: Shape = PYTHON, rev: str = "1", most: int = 1
     ) -> list[Order]:
         key = ActionKey(Namespace("guest"), DocId(f"guest/{action}"), Rev(rev))
-        return self._checked(self.books.handle(JobArrived(Job(ActivationId(job), key, shape))))
+        arrived = JobArrived(Job(ActivationId(job), key, shape, most))
+        return self._checked(self.books.handle(arrived))
 
     def happened(self, container: str, event: life.Event) -> list[Order]:
         return self._checked(self.books.handle(Happened(ContainerId(container), event, self.now_s)))
@@ -59,8 +60,11 @@ class Pool:
     def started(self, container: str) -> list[Order]:
         return self.happened(container, life.Started())
 
-    def done(self, container: str) -> list[Order]:
-        return self.happened(container, life.JobDone())
+    def done(self, container: str, job: str | None = None) -> list[Order]:
+        return self.happened(container, life.JobDone(ActivationId(job) if job else None))
+
+    def opened(self, container: str, most: int | None) -> list[Order]:
+        return self.happened(container, life.Opened(most))
 
     def tick(self, seconds: float) -> list[Order]:
         self.now_s += seconds

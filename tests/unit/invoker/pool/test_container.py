@@ -16,9 +16,9 @@ TAKEN = life.JobTaken(JOB, KEY)
 
 def in_state(state: State) -> Container:
     """Return a sandbox as it stands in *state*."""
-    busy = JOB if state is State.BUSY else None
+    busy = (JOB,) if state is State.BUSY else ()
     key = None if state in (State.STARTING, State.BLANK) else KEY
-    return Container(id=ContainerId("c1"), shape=SHAPE, state=state, key=key, job=busy)
+    return Container(id=ContainerId("c1"), shape=SHAPE, state=state, key=key, jobs=busy)
 
 
 def test_a_sandbox_lives_from_start_to_gone() -> None:
@@ -40,15 +40,22 @@ def test_a_sandbox_lives_from_start_to_gone() -> None:
 
 def test_code_once_loaded_stays_known_until_the_end() -> None:
     container, _ = step(in_state(State.BLANK), TAKEN, 0.0)
-    assert (container.key, container.job) == (KEY, JOB)
+    assert (container.key, container.jobs) == (KEY, (JOB,))
     container, _ = step(container, life.JobDone(), 7.0)
-    assert (container.key, container.job, container.idle_since_s) == (KEY, None, 7.0)
+    assert (container.key, container.jobs, container.idle_since_s) == (KEY, (), 7.0)
 
 
-@pytest.mark.parametrize("state", [State.BUSY, State.REMOVING, State.GONE])
+@pytest.mark.parametrize("state", [State.REMOVING, State.GONE])
 def test_a_death_that_was_already_seen_changes_nothing(state: State) -> None:
     container = in_state(state)
     assert step(container, life.Died(), 0.0) == (container, None)
+
+
+def test_a_busy_sandbox_that_died_goes_when_its_call_has_ended() -> None:
+    container, ordered = step(in_state(State.BUSY), life.Died(), 0.0)
+    assert (container.state, ordered) == (State.BUSY, None)
+    container, ordered = step(container, life.JobDone(JOB), 0.0)
+    assert (container.state, ordered) == (State.REMOVING, Command.DESTROY)
 
 
 @pytest.mark.parametrize(

@@ -298,3 +298,31 @@ async def test_a_network_that_is_lent_to_one_namespace_is_not_another_ones() -> 
         await pool.run(a_job())
         await pool.run(a_job("other", namespace="other"))
     assert [each.spec.network for each in driver.sandboxes] == [Network.HOST, Network.NONE]
+
+
+async def test_calls_of_one_action_share_a_sandbox_and_a_failure_ends_only_its_own() -> None:
+    arrived = 0
+    everybody = asyncio.Event()
+
+    async def behaviour(operation: Operation, payload: bytes) -> Reply:
+        nonlocal arrived
+        if operation == "init":
+            assert b'"__OW_ALLOW_CONCURRENT":"true"' in payload
+            return Answer(200, b"{}", 2, shares=True)
+        arrived += 1
+        if arrived == 3:
+            everybody.set()
+        await everybody.wait()
+        return Died("exit 1") if b"bad" in payload else Answer(200, payload, len(payload))
+
+    driver = FakeDriver(behaviour)
+    async with pool_of(driver) as pool:
+        payloads = (b'{"n":1}', b'{"n":"bad"}', b'{"n":3}')
+        async with asyncio.timeout(5):
+            ended = await asyncio.gather(
+                *(pool.run(a_job(payload=payload, concurrency=3)) for payload in payloads)
+            )
+        statuses = [each.response.status for each in ended]
+        assert statuses == [Status.SUCCESS, Status.DEVELOPER_ERROR, Status.SUCCESS]
+        assert [each.init_ns is not None for each in ended] == [True, False, False]
+    assert [sandbox.story for sandbox in driver.sandboxes] == [["init", *["run"] * 3, "destroy"]]
