@@ -109,7 +109,8 @@ async def test_no_attempt_to_escape_succeeds(
 @pytest.mark.timeout(150)
 def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
     """The suites of drivers, run by a user who may nothing, from a copy that the user may read."""
-    parts = ("common", "invoker", "runtimes", "tests/contract", "tests/fakes")
+    # The client and what it starts are there for a plugin of pytest, which is installed.
+    parts = ("common", "invoker", "controller", "cli", "runtimes", "tests/contract", "tests/fakes")
     with ordinary_user.code(*parts) as copy:
         run = subprocess.run(
             [

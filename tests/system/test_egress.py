@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from invoker.driver.egress import links
 from tests.fakes import small_internet as world
 from tests.fakes.online_host import CALLS_API, REACHES, Host, await_state
 from tests.fakes.small_internet import SmallInternet, small_internet, state_of
@@ -156,6 +157,28 @@ def test_what_a_killed_platform_left_is_removed_by_the_next(
     successor = Host(internet, tmp_path / "data", BRISK_SANDBOX__NETWORK="none")
     await_state(internet, before)
     successor.stop()
+
+
+def test_what_a_killed_platform_left_is_removed_by_another_and_not_what_is_alive(
+    internet: SmallInternet, host: Host, tmp_path: Path
+) -> None:
+    before = state_of(internet)[1]
+    killed = Host(internet, tmp_path / "killed")
+    assert killed.reach(world.WEB) == {world.WEB: world.WEB}
+    killed.process.send_signal(signal.SIGKILL)
+    killed.process.wait()
+    assert killed.process.stdout
+    killed.process.stdout.close()
+    deadline = time.monotonic() + 10
+    while len(internet.on_host(links.idle_bridges)) != 1:  # the kernel takes its time
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    another = Host(internet, tmp_path / "another", BRISK_POOL__STEM_CELLS="0")
+
+    assert state_of(internet)[1] == before
+    assert host.reach(world.WEB) == {world.WEB: world.WEB}
+    another.stop()
 
 
 def test_none_reaches_the_api_and_nothing_else(internet: SmallInternet, tmp_path: Path) -> None:

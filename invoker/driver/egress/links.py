@@ -66,6 +66,30 @@ def make_bridge(site: Site) -> None:
             kernel.do([netlink.new_address(index, site.address6(1), site.block6.prefixlen)])
 
 
+def idle_bridges() -> list[str]:
+    """Return the tags of installations whose bridge has nothing plugged in. Raises `OSError`."""
+    found = []
+    with netlink.Netlink() as kernel:
+        for _, name in socket.if_nameindex():
+            if (tag := plan.tag_of(name)) and not kernel.has_carrier(name):
+                found.append(tag)
+    return found
+
+
+def claim(tag: str) -> socket.socket | None:
+    """Return what shows others that the installation *tag* is alive; None if another holds it.
+
+    A name of this host's network that goes with the process, however it ends.
+    """
+    held = socket.socket(socket.AF_UNIX)
+    try:
+        held.bind(f"\0brisk-network-{tag}")
+    except OSError:
+        held.close()
+        return None
+    return held
+
+
 def is_there(name: str) -> bool:
     """Tell whether this host has a link *name*."""
     return name in (each for _, each in socket.if_nameindex())

@@ -24,6 +24,7 @@ _LOCAL, _REMOTE = 2, 1
 _DESTINATION, _OUT, _GATEWAY = 1, 4, 5
 _UP: Final = 1
 _AF_BRIDGE: Final = 7
+_RUNNING: Final = 0x40
 _NO_DAD: Final = 2
 _MAIN, _STATIC = 254, 4
 _LINK_SCOPE, _UNIVERSE = 253, 0
@@ -148,6 +149,12 @@ class Netlink:
         answer = self._ask((_GET_LINK, 0, _link() + _text(_NAME, name)))
         (index,) = struct.unpack_from("i", answer, 4)
         return int(index)
+
+    def has_carrier(self, name: str) -> bool:
+        """Tell whether anything is plugged into the link *name*. Raises `OSError`."""
+        answer = self._ask((_GET_LINK, 0, _link() + _text(_NAME, name)))
+        (flags,) = struct.unpack_from("I", answer, 8)
+        return bool(flags & _RUNNING)
 
     def _ask(self, message: Message) -> bytes:
         """Return the body of the answer; that of a mere "done" is empty."""

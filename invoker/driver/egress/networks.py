@@ -8,6 +8,7 @@ before the first is asked for.
 import asyncio
 import contextlib
 import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from common.log import logger
 from invoker.driver.egress import firewall, links, plan
 from invoker.driver.egress.plan import Site
 
+_MOST_DEAD: Final = 10
+"""Of other installations, removed at one start: each takes 50 ms."""
 _log: Final = logger(__name__)
 
 
@@ -54,6 +57,7 @@ class Networks:
         self._waiting: deque[asyncio.Future[Network]] = deque()
         self._making = 0
         self._setting_up: asyncio.Future[None] | None = None
+        self._claim: socket.socket | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -86,9 +90,10 @@ class Networks:
             raise
 
     async def remove_leftovers(self) -> list[str]:
-        """Remove what a crashed predecessor left; return its names. Raises `OSError`."""
+        """Remove what crashed platforms left; return the names. Raises `OSError`."""
+        self._claim = self._claim or links.claim(self.site.tag)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, _remove, self.site)
+        return await loop.run_in_executor(self._thread, _remove_dead, self.site)
 
     async def close(self) -> None:
         """Remove everything; namespaces that were taken stay their takers'. Idempotent."""
@@ -107,9 +112,12 @@ class Networks:
             network.close()
         self._ready.clear()
         self._thread.shutdown(wait=False)
+        if self._claim is not None:
+            self._claim.close()
 
     async def _set_up(self) -> None:
         if self._setting_up is None:
+            self._claim = self._claim or links.claim(self.site.tag)
             loop = asyncio.get_running_loop()
             self._setting_up = loop.run_in_executor(self._thread, _set_up, self.site)
             self._setting_up.add_done_callback(self._on_set_up)
@@ -134,7 +142,9 @@ class Networks:
         if made.cancelled() or error is not None:
             self._free.append(number)
             _log.warning("network_not_made", bridge=self.site.bridge, why=str(error))
-            if waiter := self._next_waiter():
+            # Who waits may still get one of those that are being made.
+            waiting = sum(not each.done() for each in self._waiting)
+            if waiting > self._making and (waiter := self._next_waiter()):
                 waiter.set_exception(OSError(f"no network could be made: {error}"))
             return
         network = Network(number, made.result(), self._free.append)
@@ -163,6 +173,16 @@ def _remove(site: Site) -> list[str]:
     """Remove the link first: no packet finds its way while there are no rules for it."""
     removed = [f"bridge {site.bridge}"] if links.remove_bridge(site.bridge) else []
     return removed + ([f"rules of {site.tag}"] if firewall.remove(site.tag) else [])
+
+
+def _remove_dead(site: Site) -> list[str]:
+    """Remove what is left of *site*, and of other installations that nobody claims."""
+    removed = _remove(site)
+    for tag in links.idle_bridges()[:_MOST_DEAD]:
+        if claim := links.claim(tag):
+            with claim:
+                removed += _remove(Site(tag, IPv4Network(0)))
+    return removed
 
 
 def remove_if_there(tag: str) -> list[str]:

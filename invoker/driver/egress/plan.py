@@ -5,6 +5,7 @@ All names derive from a tag of the installation, so that whoever comes after a c
 left without any record. Addresses are taken from a block that nothing on this host uses.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -38,6 +39,9 @@ _REFUSED_6: Final = (
 )  # fmt: skip
 _TRANSLATED: Final = "64:ff9b::/96"
 """Where a NAT64 shows the IPv4 internet; its private part is refused like the original."""
+
+
+_BRIDGE: Final = re.compile(r"brk([0-9a-f]{8})")
 
 
 class NoBlockLeft(ValueError):
@@ -82,6 +86,12 @@ class Site:
     def hardware_address(self, number: int) -> bytes:
         """Return the MAC address, the same for the same number: nobody's table grows stale."""
         return b"\x02\xb5" + self.address(number).packed
+
+
+def tag_of(bridge: str) -> str:
+    """Return whose bridge the link of that name is; empty if it is none of ours."""
+    match = _BRIDGE.fullmatch(bridge)
+    return match.group(1) if match else ""
 
 
 def refused(version: int) -> tuple[Block, ...]:

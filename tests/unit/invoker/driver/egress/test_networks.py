@@ -27,6 +27,7 @@ class Host:
         patch.setattr(links, "make_bridge", lambda site: self.done.append("bridge"))
         patch.setattr(links, "make_namespace", self._make)
         patch.setattr(networks, "_remove", self._remove)
+        patch.setattr(links, "claim", lambda tag: None)
 
     def _remove(self, site: Site) -> list[str]:
         self.done.append("removed")

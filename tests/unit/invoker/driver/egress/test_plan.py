@@ -150,3 +150,8 @@ def test_what_is_closed_has_holes_for_what_is_listed_and_none_for_this_host() ->
 def test_a_range_that_is_listed_whole_is_open_but_for_this_host() -> None:
     closed = plan.closed([ip_network("10.0.0.0/7")], [], [ip_address("10.1.0.9")])
     assert [each for each in closed if str(each).startswith("10.")] == [ip_network("10.1.0.9/32")]
+
+
+def test_only_our_bridges_are_ours() -> None:
+    assert plan.tag_of(Site("1a2b3c4d", IPv4Network("10.192.4.0/22")).bridge) == "1a2b3c4d"
+    assert [plan.tag_of(each) for each in ("docker0", "brk1a2b3c4dx", "bk1a2b3c4d2")] == [""] * 3
