@@ -39,6 +39,11 @@ def require_all_up(states: Mapping[str, str]) -> None:
 class LoadBalancer(Protocol):
     """Chooses the invoker for a message and sends it there."""
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether any invoker takes activations."""
+        ...
+
     async def publish(self, message: ActivationMessage, *, durable: bool) -> None:
         """Send *message*; with *durable*, return only when it would survive a power cut.
 

@@ -60,6 +60,11 @@ class Sharding:
         """What any invoker that was ever heard of has said it runs."""
         return frozenset[str]().union(*self._kinds.values())
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether any invoker takes activations, as far as is known."""
+        return bool(self._usable)
+
     async def publish(self, message: ActivationMessage, *, durable: bool) -> None:
         """Send *message* to the invoker that suits it. Raises `NoCapacity`, `BusUnavailable`."""
         invoker = self._placed(message)

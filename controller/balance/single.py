@@ -21,6 +21,11 @@ class SingleInvoker:
         self._topic = topics.invoker(invoker)
         self._is_healthy = is_healthy
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it takes activations."""
+        return self._is_healthy()
+
     async def publish(self, message: ActivationMessage, *, durable: bool) -> None:
         """Send *message* to the invoker. Raises `BusUnavailable`, `NoCapacity`."""
         self._require_health()

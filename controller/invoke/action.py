@@ -86,6 +86,11 @@ class ActionInvoker:
         self._max_bytes = max_payload_bytes + ENVELOPE_BYTES
         self._entropy = Entropy()
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether any invoker takes activations."""
+        return self._balancer.is_usable
+
     async def invoke(
         self,
         identity: Identity,

@@ -32,6 +32,11 @@ log = logger(__name__)
 class Primitives(Protocol):
     """Invokes an action that is not made of others; `controller.invoke.action.ActionInvoker`."""
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether any invoker takes activations."""
+        ...
+
     async def invoke_part(
         self,
         identity: Identity,

@@ -34,6 +34,8 @@ from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
 
 PAUSE_S: Final = 1.0
 """Between two attempts to write to a disk that is full, or to read from a store that is away."""
+ABLE_S: Final = 0.1
+"""How often it is looked whether an invoker is there."""
 LIMIT: Final = "controller.max_compositions"
 
 log = logger(__name__)
@@ -66,6 +68,7 @@ class Compositions:
     ) -> None:
         """Serve *controller*."""
         self._controller = controller
+        self._primitives = primitives
         self._topic = topics.compositions(controller)
         self._bus = bus
         self._notes = notes
@@ -259,6 +262,7 @@ class Compositions:
         while len(self._under_way) >= self._bounds.under_way:
             self._has_room.clear()
             await self._has_room.wait()
+        await self._able()
         while True:
             try:
                 self._promises.took(delivery, message)
@@ -269,6 +273,16 @@ class Compositions:
             else:
                 _ = self._begin(self._ordered(message))
                 return
+
+    async def _able(self) -> None:
+        """Return when an invoker takes activations: what was promised would fail without one.
+
+        A controller that starts hears of its invokers later than of what was promised before.
+        """
+        while True:
+            if self._primitives.is_usable:
+                return
+            await asyncio.sleep(ABLE_S)
 
     async def _ordered(self, message: ActivationMessage) -> ActivationRecord:
         """Carry out what nobody waits for."""

@@ -227,3 +227,34 @@ def test_a_namespace_is_charged_once_for_the_whole(platform: RunningPlatform, ap
     for caller in callers:
         caller.join(30)
     assert results == [200] * 4
+
+
+def test_packages_and_bindings_give_their_parameters_and_leave_their_name(api: Api) -> None:
+    given = [{"key": "p", "value": "package"}, {"key": "n", "value": 5}]
+    assert api.call("PUT", "packages/pk?overwrite=true", {"parameters": given}).status == 200
+    bound = {
+        "binding": {"namespace": "guest", "name": "pk"},
+        "parameters": [{"key": "b", "value": "binding"}],
+    }
+    assert api.call("PUT", "packages/bd?overwrite=true", bound).status == 200
+    api.put_action("pk/echo", ECHO)
+    api.put_action("pk/loop", LOOP, annotations=CONDUCTOR)
+    assert put_sequence(api, "pk/s", "echo", "bd/echo").status == 200
+
+    whole = api.invoke("bd/s", {"x": 1}).body
+    assert whole["response"]["result"] == {"x": 1, "p": "package", "n": 5, "b": "binding"}
+    noted = annotations(whole)
+    assert (noted["path"], noted["binding"]) == ("guest/pk/s", "guest/bd")
+    first, second = (annotations(api.record(each)) for each in whole["logs"])
+    assert "binding" not in first
+    assert (second["path"], second["binding"]) == ("guest/pk/echo", "guest/bd")
+
+    for query in ("?blocking=true", ""):  # whoever waits, it is carried out the same way
+        begun = api.call("POST", f"actions/bd/loop{query}", {"max": 1})
+        composed = api.record(begun.body["activationId"])
+        assert composed["response"]["result"]["n"] == 6
+        assert annotations(composed)["binding"] == "guest/bd"
+
+    circle = put_sequence(api, "pk/s", "echo", "bd/s")
+    assert (circle.status, circle.body["error"]) == (400, "Sequence may not refer to itself.")
+    assert put_sequence(api, "t", "nopackage/x").status == 404

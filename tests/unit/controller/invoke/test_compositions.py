@@ -78,6 +78,7 @@ class Primitives:
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.identities: list[Identity] = []
+        self.is_usable = True
 
     async def invoke_part(
         self,
@@ -207,6 +208,19 @@ async def test_nobody_waits_and_it_is_carried_out_in_the_callers_name(
             GUEST.subject,
             GUEST.uuid,
         )
+
+
+async def test_what_was_promised_waits_for_an_invoker(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.invoke.compositions.ABLE_S", 0)
+    controller.primitives.is_usable = False
+    await controller.invoke("s", blocking=False)
+    await controller.until(lambda: controller.bus.depth(TOPIC) == 0)
+    assert controller.primitives.asked == []
+    controller.primitives.is_usable = True
+    (record,) = await controller.records(1)
+    assert record.response == DONE
 
 
 async def test_arguments_that_are_too_large_for_the_bus_are_left_with_the_store(
