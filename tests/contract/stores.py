@@ -89,6 +89,7 @@ def couchdb_settings(adapter: str, folder: Path) -> CouchdbSettings:
             "user": url.username,
             "password": url.password,
             "settle_s": 0,  # one process writes, and it knows of its own writes
+            "request_s": 30,  # several suites may ask one server, on a machine that has much to do
         }
     )
 
