@@ -241,7 +241,7 @@ def _check(answer: Answer) -> None:
     raise Failure(
         text,
         exit_code_of(answer.status),
-        remedy=remedy_for(answer.status, text),
+        remedy=remedy_for(answer.status, text, answer.headers),
         status=answer.status,
     )
 

@@ -5,6 +5,7 @@ case that is not here gets no lines.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from cli.failures import NO_REMEDY, Change, Remedy
@@ -56,9 +57,20 @@ _KIND: Final = re.compile(
 _PART: Final = re.compile(r"(trigger|action) /[^/]+/(\S+) does not exist")
 
 
-def remedy_for(status: int, text: str) -> Remedy:
-    """Return what to tell a person about an answer with *status* and *text*."""
-    return _of_its_words(text) or _of_the_table(status, text)
+def remedy_for(status: int, text: str, headers: Mapping[str, str]) -> Remedy:
+    """Return what to tell a person about an answer with *status* and *text*.
+
+    headers: by their names in lower case; they may say which limit was reached, and until when.
+    """
+    return _of_its_words(text) or _of_a_limit(headers) or _of_the_table(status, text)
+
+
+def _of_a_limit(headers: Mapping[str, str]) -> Remedy | None:
+    limit, seconds = headers.get("x-brisk-limit"), headers.get("retry-after", "")
+    if limit is None:
+        return None
+    fix = f"try again in {seconds} s" if seconds.isdecimal() else "ask the operator for more"
+    return Remedy(f"the limit {limit} is reached", fix)
 
 
 def _of_its_words(text: str) -> Remedy | None:

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,31 @@ def test_a_namespace_that_stores_nothing_is_answered_and_billed(
         answer.read()
         assert answer.status == status
     connection.close()
+
+
+def test_of_many_at_once_as_many_pass_as_the_limit_says(
+    platform: RunningPlatform, operator: Operator
+) -> None:
+    allowed, callers, calls = 100, 4, 60
+    api = Api(platform.url, operator.types("user", "create", "rushing"))
+    operator.types("limits", "set", "rushing", f"--invocationsPerMinute={allowed}")
+    api.put_action("quick", "def main(a): return a")
+    path = "/api/v1/namespaces/_/actions/quick?blocking=true"
+
+    def rush(_: int) -> list[int]:
+        connection = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=30)
+        statuses = []
+        for _ in range(calls):
+            connection.request("POST", path, headers={"Authorization": api.authorization})
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()
+        return statuses
+
+    began_s = time.monotonic()
+    with ThreadPoolExecutor(callers) as threads:
+        statuses = [status for each in threads.map(rush, range(callers)) for status in each]
+    assert time.monotonic() - began_s < 60, "the window has moved on"
+    assert statuses.count(200) == allowed
+    assert statuses.count(429) == callers * calls - allowed
