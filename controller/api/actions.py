@@ -120,10 +120,12 @@ class Actions:
         """Answer one action, with what it inherits."""
         name = address.entity(request)
         with_code = query.boolean(request.query, "code", default=True)
-        action = (await self._resolver.resolve(request[IDENTITY], name)).action
-        return answers.json(
-            to_rest(action, code=await self._actions.code(action) if with_code else None)
-        )
+        found = await self._resolver.resolve(request[IDENTITY], name)
+        if with_code:
+            code = await self._actions.code(found.action)
+            return answers.json(to_rest(found.action, code=code))
+        through = {} if found.binding is None else {"binding": found.binding.doc_id}
+        return answers.json(to_rest(found.action) | through)
 
     async def put(self, request: web.Request) -> web.StreamResponse:
         """Create or update one action, and answer what it is now."""

@@ -34,6 +34,7 @@ from common.errors import (
     WrongCollection,
 )
 from common.store.port import Missing
+from controller.api.bounds import effective
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Query, Route
 from controller.api.services import Services
@@ -153,7 +154,8 @@ class Packages:
         identity, name = request[IDENTITY], self._own(request)
         may_overwrite = query.boolean(request.query, "overwrite", default=False)
         body = await content.document(request, limit_bytes=self._limits.max_request_bytes)
-        change = read_package(body, name.namespace, self._limits.max_parameters_bytes)
+        most_bytes = effective(self._limits, identity.own).max_parameters_bytes
+        change = read_package(body, name.namespace, most_bytes)
         if name.name in RESERVED:
             raise ReservedPackageName(name.name)
         stored = await self._packages.existing(name)

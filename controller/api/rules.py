@@ -150,8 +150,9 @@ class Rules:
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Delete one rule, and answer what it was."""
         rule = await self._rules.newest(self._own(request))
-        await self._relink(rule.trigger, lambda trigger: _unlinked(trigger, rule.name))
+        await self._unlink(rule)
         await self._rules.delete(rule)
+        await self._unlink(rule)  # who has updated it meanwhile may have linked it again
         return answers.json(to_rest(rule, RuleStatus.INACTIVE))
 
     async def switch(self, request: web.Request) -> web.StreamResponse:
@@ -165,6 +166,8 @@ class Rules:
         )
         if not is_there and wanted is RuleStatus.ACTIVE:
             raise RuleWithoutTrigger
+        if wanted is RuleStatus.ACTIVE:
+            await self._require_seen(rule)
         return answers.done()
 
     async def _made(self, identity: Identity, rule: Rule) -> web.Response:
@@ -179,7 +182,7 @@ class Rules:
         await self._require_ends(identity, wanted)
         status = _status(_link(await self._trigger(stored.trigger), stored.name))
         if wanted.trigger != stored.trigger:
-            await self._relink(stored.trigger, lambda trigger: _unlinked(trigger, stored.name))
+            await self._unlink(stored)
         await self._rules.write(wanted, stored.rev)
         await self._linked(wanted, Link(wanted.action, status))
         return answers.json(to_rest(wanted, status))
@@ -188,6 +191,24 @@ class Rules:
         """Hang *rule* on its trigger. Raises `RuleRefersToNothing`, `Conflict`."""
         if not await self._relink(rule.trigger, lambda trigger: trigger.with_link(rule.name, link)):
             raise RuleRefersToNothing("trigger", str(rule.trigger))
+        await self._require_seen(rule)
+
+    async def _require_seen(self, rule: Rule) -> None:
+        """Take a rule off its trigger that was deleted meanwhile: nothing is to run unseen.
+
+        Raises `Conflict` then.
+        """
+        try:
+            is_there = await self._rules.existing(rule.name) is not None
+        except WrongCollection:
+            is_there = False
+        if not is_there:
+            await self._unlink(rule)
+            raise Conflict
+
+    async def _unlink(self, rule: Rule) -> None:
+        """Take *rule* off its trigger, if it is on it. Raises `Conflict`."""
+        await self._relink(rule.trigger, lambda trigger: _unlinked(trigger, rule.name))
 
     async def _relink(self, name: QualifiedName, change: Callable[[Trigger], Trigger]) -> bool:
         """Write what *change* makes of the trigger *name*, if that is something else.

@@ -91,7 +91,12 @@ class MemoryDocs:
     async def list(
         self, namespace: Namespace, kind: str, *, package: str | None, limit: int, skip: int
     ) -> Sequence[dict[str, Any]]:
-        found = [doc.body for doc in self.docs.values() if doc.body["entityType"] == kind]
+        path = namespace if package is None else f"{namespace}/{package}"
+        found = [
+            doc.body
+            for doc in self.docs.values()
+            if doc.body["entityType"] == kind and f"{doc.body['namespace']}/".startswith(f"{path}/")
+        ]
         return list(reversed(found))[skip : skip + limit]
 
     async def count(self, namespace: Namespace, kind: str, *, package: str | None) -> int:
