@@ -153,6 +153,9 @@ class SandboxSettings(Group):
     """Processes and threads of one sandbox."""
     tmp_mb: int = Field(default=64, ge=1)
     """Size of a sandbox's `/tmp`; it counts against the memory of the sandbox."""
+    preload: str = ""
+    """Modules of Python's library that are imported before there is a sandbox, with commas between:
+    `sqlite3,multiprocessing`. A function's import of them is then a look-up."""
 
     @field_validator("allowed_ranges", "nameservers", "subnets")
     @classmethod

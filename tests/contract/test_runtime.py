@@ -134,6 +134,7 @@ function main() {
     "half line": "function main() { process.stdout.write('no end'); return {} }",
 }
 
+FACES: Final[tuple[Face, ...]] = ("frames", "http")
 CODE: Final = {"python": PYTHON, "nodejs": NODEJS}
 
 
@@ -262,6 +263,20 @@ async def test_each_run_has_its_own_context(runtime: RuntimeProcess) -> None:
         outcome = await runtime.run({}, **context)
         expected = {f"__OW_{name.upper()}": text for name, text in context.items()}
         assert expected.items() <= outcome.body.items()
+
+
+async def test_the_address_of_the_api_is_that_of_the_container(
+    language: Language, tmp_path: Path
+) -> None:
+    """It is said when the container is made, and a run that does not say it leaves it."""
+    for face in FACES:
+        runtime = await start(language, face, tmp_path, {"__OW_API_HOST": "https://api.test"})
+        try:
+            await loaded(runtime, "context")
+            outcome = await runtime.run({}, activation_id="1" * 32)
+            assert outcome.body["__OW_API_HOST"] == "https://api.test"
+        finally:
+            await runtime.stop()
 
 
 async def test_a_megabyte_is_echoed(runtime: RuntimeProcess) -> None:

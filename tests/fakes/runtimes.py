@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -92,7 +93,10 @@ class RuntimeProcess:
 
     language: Language
 
-    def __init__(self, language: Language, folder: Path) -> None:
+    def __init__(
+        self, language: Language, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.environment = dict(environment or {})
         self.language = language
         self.folder = folder
 
@@ -137,7 +141,8 @@ class RuntimeProcess:
             stdout=stdout,
             stderr=stderr,
             cwd=self.folder,
-            env={"HOME": str(self.folder), "TMPDIR": str(self.folder), "PATH": path},
+            env={"HOME": str(self.folder), "TMPDIR": str(self.folder), "PATH": path}
+            | self.environment,
             pass_fds=() if channel is None else (channel,),
         )
 
@@ -273,7 +278,12 @@ def _without_markers(log: Log) -> Log:
     return result
 
 
-async def start(language: Language, face: Face, folder: Path) -> FramesProcess | HttpProcess:
+async def start(
+    language: Language,
+    face: Face,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> FramesProcess | HttpProcess:
     """Start a runtime; end it with `stop`."""
     process = FramesProcess if face == "frames" else HttpProcess
-    return await process(language, folder).start()
+    return await process(language, folder, environment).start()

@@ -301,6 +301,7 @@ class ProcessDriver:
             "rootless": not facts.is_root,
             "filter": base64.b64encode(_filter()).decode(),
             "proxy": proxy if interpreter.is_forked else None,
+            "preload": startup.preloaded(interpreter, self._settings.preload),
             "view": self._view(interpreter),
         }
 

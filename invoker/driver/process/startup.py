@@ -39,6 +39,16 @@ def data_mb(interpreter: Interpreter, spec: SandboxSpec) -> int:
     return spec.memory_mb + _SLACK_MB[interpreter.language]
 
 
+def preloaded(interpreter: Interpreter, listed: str) -> list[str]:
+    """Return the modules that a zygote imports beyond its runtime's own.
+
+    listed: with commas between.
+    """
+    if interpreter.language != "python":
+        return []
+    return [name for name in map(str.strip, listed.split(",")) if name]
+
+
 def repository(image: str) -> str:
     """Return *image* without its tag."""
     head, slash, name = image.rpartition("/")

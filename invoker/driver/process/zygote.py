@@ -17,7 +17,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from common.errors import BriskError
+from common.log import logger
 from invoker.driver.process.host import CODE_ROOT
+
+_log: Final = logger(__name__)
 
 BOOT_S: Final = 10.0
 """How long a zygote may take to import everything; 60 to 300 ms is usual."""
@@ -242,6 +245,8 @@ class Zygote:
         if "failed" in message:
             self._ready.set_exception(ZygoteFailed(message["failed"]))
         else:
+            if why := message.get("not_preloaded"):
+                _log.warning("modules_not_preloaded", why=why)
             self._ready.set_result(None)
 
     def _on_death(self) -> None:

@@ -18,6 +18,7 @@ import array
 import base64
 import contextlib
 import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -50,6 +51,7 @@ class Zygote:
         self._rootless: bool = configuration["rootless"]
         self._filter: bytes = base64.b64decode(configuration["filter"])
         self._serve: Callable[[int], object] | None = None
+        self.not_preloaded: list[str] = []
         self._pids: dict[int, int] = {}
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._wake, wake_end = socket.socketpair()
@@ -71,6 +73,7 @@ class Zygote:
         proxy = configuration["proxy"]
         if proxy is not None:
             self._serve = _load(proxy)
+            self.not_preloaded = _preload(configuration["preload"])
         else:
             os.chdir("/")
         if len(os.listdir("/proc/self/task")) != 1:
@@ -285,6 +288,17 @@ def _load(proxy: str) -> Callable[[int], object]:
     return serve
 
 
+def _preload(names: list[str]) -> list[str]:
+    """Import *names*; return why each that could not be imported was not."""
+    failures = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            failures.append(f"{name}: {error}")
+    return failures
+
+
 def main(control: socket.socket, configuration: Mapping[str, Any]) -> None:
     """Be a zygote until *control* hangs up; *configuration* is its first message."""
     kernel.die_with_parent()
@@ -296,5 +310,5 @@ def main(control: socket.socket, configuration: Mapping[str, Any]) -> None:
     except Exception as error:
         zygote.report(failed=f"{type(error).__name__}: {error}")
         return
-    zygote.report(ready=True)
+    zygote.report(ready=True, not_preloaded=zygote.not_preloaded)
     zygote.run()
