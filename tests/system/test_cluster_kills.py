@@ -85,6 +85,7 @@ def test_however_often_the_engine_is_killed_each_promise_has_one_record_and_one_
                 **SETTINGS,
                 "BRISK_INVOKER__DRIVER": "docker",
                 "BRISK_DOCKER__SOCKET": str(own.socket),
+                "BRISK_DOCKER__AWAY_S": "120",  # what waits is not what is tested here
                 "BRISK_POOL__MEMORY_MB": str(256 * CONTAINERS),
             },
         ) as cluster,

@@ -13,7 +13,7 @@ import pytest
 from cli.program import run
 from common.clock import SystemClock
 from common.ids import Namespace, Subject
-from common.settings import Settings
+from common.settings import CouchdbSettings, Settings
 from common.store.couch import CouchStores
 from common.store.secrets_file import InstallationSecret
 from common.store.subjects import SubjectStore
@@ -78,7 +78,7 @@ async def other_namespace(controller: Member, folder: Path) -> None:
         if key.startswith("BRISK_COUCHDB__")
     }
     settings, clock = Settings(), SystemClock()
-    couchdb = settings.couchdb.model_copy(update=told)
+    couchdb = CouchdbSettings.model_validate(told)
     stores = await CouchStores.open(folder, couchdb, settings.store, clock)
     try:
         secret = InstallationSecret.load_or_create(
