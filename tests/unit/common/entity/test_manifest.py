@@ -21,6 +21,8 @@ def entry(kind: str, **fields: Any) -> dict[str, Any]:
 def test_the_manifest_that_is_shipped_is_valid() -> None:
     manifest = Manifest.load()
     assert manifest.valid_kinds() == (
+        "native:actionloop",
+        "native:skeleton",
         "nodejs:18",
         "nodejs:20",
         "nodejs:22",
