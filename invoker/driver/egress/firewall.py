@@ -12,6 +12,7 @@ PROGRAMS: Final = {4: "iptables", 6: "ip6tables"}
 _PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 _LOCK_S: Final = 5
 """How long to wait for another program that changes rules."""
+_ATTEMPTS: Final = 4
 _COMMAND_S: Final = 15.0
 _FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -34,10 +35,26 @@ def remove(tag: str) -> bool:
     for version in PROGRAMS:
         if _find(version, "save") is None:
             continue
-        if text := rules.removals(_run(version, "save"), tag):
-            _restore(version, text)
-            found = True
+        found = _removed(version, tag) or found
     return found
+
+
+def _removed(version: int, tag: str) -> bool:
+    """Remove the rules for one version of IP; tell whether there were any. Raises `OSError`."""
+    problem: OSError | None = None
+    for _ in range(_ATTEMPTS):
+        text = rules.removals(_run(version, "save"), tag)
+        if not text:
+            return problem is not None
+        try:
+            _restore(version, text)
+        except OSError as error:
+            # Another platform that starts now removes the same: then some of it is gone already.
+            problem = error
+        else:
+            return True
+    assert problem is not None, "each attempt failed"
+    raise problem
 
 
 def _restore(version: int, text: str) -> None:
