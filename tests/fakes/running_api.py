@@ -34,6 +34,7 @@ from common.store.port import (
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
 from controller.app import Services, build_app
+from controller.edge.auth import Subjects
 from controller.invoke.action import Accepted, Finished
 from controller.invoke.resolve import Resolver
 from tests.fakes.clock import FakeClock
@@ -186,7 +187,7 @@ class MemoryActivations:
         return self.rows
 
     async def audit(self, namespace: Namespace) -> Audit:
-        raise NotImplementedError("no route asks for it")
+        return Audit(*(UsageRow("", "", 0, 0, 0) for _ in range(3)))
 
 
 class OneGuest:
@@ -303,9 +304,14 @@ def authorization(credentials: str = f"{UUID}:{KEY}") -> str:
 
 @asynccontextmanager
 async def running_api(
-    limits: LimitSettings | None = None, own: NamespaceLimits = NONE
+    limits: LimitSettings | None = None,
+    own: NamespaceLimits = NONE,
+    subjects: Subjects | None = None,
 ) -> AsyncIterator[Api]:
-    """Serve the API until the end of the block; the guest's namespace has limits of its *own*."""
+    """Serve the API until the end of the block; the guest's namespace has limits of its *own*.
+
+    subjects: who has a key, in place of the one guest.
+    """
     docs, blobs, activations = MemoryDocs(), MemoryBlobs(), MemoryActivations()
     invoker, clock = Obedient(), FakeClock()
     health = {InvokerId(0): True}
@@ -317,7 +323,7 @@ async def running_api(
         catalog=catalog,
         resolver=Resolver(catalog),
         activations=activations,
-        subjects=OneGuest(own),
+        subjects=subjects or OneGuest(own),
         registries=RegistryStore(docs, lambda: Seal(bytes(32)), clock),
         entitlement=invoker,
         invoker=invoker,
