@@ -348,6 +348,7 @@ def _books(settings: Settings, manifest: Manifest) -> Books:
         prefix=f"i{INVOKER}",
         capacity_mb=settings.pool.memory_mb,
         max_starts=settings.pool.max_starts,
+        max_prewarmed=settings.pool.max_prewarmed,
         keep_alive=FixedKeepAlive(
             idle_timeout_s=settings.pool.idle_timeout_s,
             pause_grace_s=settings.pool.pause_grace_s,

@@ -39,12 +39,14 @@ SandboxState: TypeAlias = Literal[
     "starting", "blank", "busy", "ready", "pausing", "paused", "removing"
 ]
 TopicClass: TypeAlias = Literal[
-    "invoker", "composition", "completed", "health", "cacheInvalidation", "events"
+    "invoker", "composition", "completed", "health", "cacheInvalidation", "events", "hint"
 ]
 RouteClass: TypeAlias = Literal[
     "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
 ]
 CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
+HintFate: TypeAlias = Literal["taken", "needless", "dropped"]
+"""What became of a hint: a sandbox was made, one was there already, or there was no room."""
 ImageFault: TypeAlias = Literal["not_pulled", "not_found", "not_run", "no_images"]
 """What is wrong with the image of an action."""
 BulkTry: TypeAlias = Literal["first", "again"]
@@ -132,6 +134,15 @@ STARTS: Final[Mapping[StartKind, Counter]] = _each(
         registry=REGISTRY,
     ),
     get_args(StartKind),
+)
+HINTS: Final[Mapping[HintFate, Counter]] = _each(
+    Counter(
+        "brisk_pool_hints_total",
+        "Steps of sequences that were foretold: a sandbox was made, there was one, or no room.",
+        ["hint"],
+        registry=REGISTRY,
+    ),
+    get_args(HintFate),
 )
 IMAGE_FAULTS: Final[Mapping[ImageFault, Counter]] = _each(
     Counter(

@@ -115,6 +115,9 @@ class PoolSettings(Group):
     `manifest`: as the runtimes manifest says. They are made while nothing else needs room."""
     max_starts: int = Field(default=4, ge=1)
     """Sandboxes that are being made at the same time."""
+    max_prewarmed: int = Field(default=4, ge=0)
+    """Sandboxes made for the next step of a sequence while the one before it runs, that nobody has
+    taken yet. They are made of free memory only, and never by the last start that is free."""
 
     @field_validator("stem_shapes")
     @classmethod

@@ -12,12 +12,10 @@ from typing import Final
 from common.codec import Raw, encode
 from common.entity.action import Action
 from common.message.activation import ActivationMessage
-from invoker.driver.port import Network, OwnImage
+from invoker.driver.port import OwnImage
 from invoker.pool.container import ActionKey, Shape
 from invoker.pool.orders import Job as Entry
 
-NETWORK_ANNOTATION: Final = "network"
-"""`none` is what an action may ask for; nobody can ask for more than the platform gives."""
 ALLOWS_SHARING: Final = "__OW_ALLOW_CONCURRENT"
 """The variable that tells a runtime that it may be called while it is at work."""
 
@@ -44,7 +42,7 @@ class Job:
                 action.exec.kind,
                 action.limits.memory_mb,
                 _image(action),
-                is_cut_off=action.annotations.get(NETWORK_ANNOTATION) == Network.NONE,
+                is_cut_off=action.is_cut_off,
             ),
             action.limits.concurrency,
         )

@@ -35,7 +35,7 @@ from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.store.port import ActivationStore, Missing, StoreError
-from invoker import outcome, record
+from invoker import hints, outcome, record
 from invoker.actions import PatientActions
 from invoker.answers import Answers
 from invoker.driver.port import (
@@ -113,11 +113,15 @@ class Invoker:
         cancelled; what only waits stays unsettled, so that a durable bus delivers it again.
         """
         async with asyncio.TaskGroup() as self._tasks:
+            listening = self._tasks.create_task(
+                hints.listen(self._bus, self.invoker_id, self._pool)
+            )
             self._hire()
             try:
                 await self._dismissed.wait()
             finally:
                 self._is_draining = True
+                listening.cancel()
                 for worker in list(self._idle):
                     worker.cancel()
                 if busy := self._workers - self._idle:

@@ -16,10 +16,11 @@ from typing import Protocol, TypeAlias
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.hint import Hint
 from common.message.ping import Ping
 from common.message.topics import Topic
 
-Message: TypeAlias = ActivationMessage | Completion | Ping
+Message: TypeAlias = ActivationMessage | Completion | Ping | Hint
 Handler: TypeAlias = Callable[[Message], None]
 
 

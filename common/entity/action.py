@@ -9,6 +9,9 @@ from common.ids import Rev
 
 SEQUENCE: Final = "sequence"
 BLACKBOX: Final = "blackbox"
+NETWORK_ANNOTATION: Final = "network"
+NO_NETWORK: Final = "none"
+"""What an action may ask for; nobody can ask for more than the platform gives."""
 
 Json: TypeAlias = Any
 """A value that JSON can hold. A name for `Any` with a purpose."""
@@ -62,3 +65,8 @@ class Action:
     updated_ms: int = 0
     rev: Rev = Rev("")
     """The revision of the stored document; empty before it is stored."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it asks for no network but the API's, which is all that can be asked for."""
+        return self.annotations.get(NETWORK_ANNOTATION) == NO_NETWORK

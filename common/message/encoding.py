@@ -8,7 +8,7 @@ An encoded activation may hold the API key that its action asked for. Who keeps 
 them where only the platform can read.
 """
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from common import codec
 from common.entity import activation_document
@@ -26,25 +26,31 @@ from common.ids import (
 )
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.hint import Hint
 from common.message.ping import Ping
 
 _ACTIVATION: Final = "payload"
 _COMPLETION: Final = "record"
 _PING: Final = "ping"
+_HINT: Final = "hint"
+
+_Message: TypeAlias = ActivationMessage | Completion | Ping | Hint
 
 
 class MalformedMessage(ValueError):
     """The bytes are not a message of this platform."""
 
 
-def key(message: ActivationMessage | Completion | Ping) -> str:
-    """Return what a broker knows *message* by: its activation, or its invoker."""
+def key(message: _Message) -> str:
+    """Return what a broker knows *message* by: its activation, invoker or action."""
     if isinstance(message, Ping):
         return f"invoker{message.invoker}"
+    if isinstance(message, Hint):
+        return message.action.doc_id
     return message.activation_id
 
 
-def encode(message: ActivationMessage | Completion | Ping) -> bytes:
+def encode(message: _Message) -> bytes:
     """Return *message* as one JSON object; may hold line breaks, if the payload does."""
     if isinstance(message, Completion):
         return _join(
@@ -52,10 +58,12 @@ def encode(message: ActivationMessage | Completion | Ping) -> bytes:
         )
     if isinstance(message, Ping):
         return _join(_PING, b"null", _ping_fields(message))
+    if isinstance(message, Hint):
+        return _join(_HINT, b"null", _hint_fields(message))
     return _join(_ACTIVATION, message.payload, _activation_fields(message))
 
 
-def decode(data: bytes) -> ActivationMessage | Completion | Ping:
+def decode(data: bytes) -> _Message:
     """Return the message that `encode` wrote. Raises `MalformedMessage`."""
     try:
         kind, part, fields = _split(data)
@@ -65,6 +73,8 @@ def decode(data: bytes) -> ActivationMessage | Completion | Ping:
             return _activation(part, fields)
         if kind == _PING:
             return _ping(fields)
+        if kind == _HINT:
+            return _hint(fields)
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedMessage(f"This is no message: {type(error).__name__}") from error
     raise MalformedMessage("This message is of no known kind.")
@@ -187,4 +197,28 @@ def _ping(fields: dict[str, Any]) -> Ping:
         is_taking=fields["is_taking"],
         ended=fields["ended"],
         kinds=tuple(fields.get("kinds", ())),  # of an invoker that was not updated yet: not told
+    )
+
+
+def _hint_fields(hint: Hint) -> dict[str, Any]:
+    action = hint.action
+    return {
+        "namespace": hint.namespace,
+        "action": [action.namespace, action.package, action.name],
+        "rev": hint.rev,
+        "kind": hint.kind,
+        "memory_mb": hint.memory_mb,
+        "is_cut_off": hint.is_cut_off,
+    }
+
+
+def _hint(fields: dict[str, Any]) -> Hint:
+    namespace, package, name = fields["action"]
+    return Hint(
+        namespace=Namespace(fields["namespace"]),
+        action=QualifiedName(Namespace(namespace), package, name),
+        rev=Rev(fields["rev"]),
+        kind=fields["kind"],
+        memory_mb=fields["memory_mb"],
+        is_cut_off=fields["is_cut_off"],
     )

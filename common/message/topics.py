@@ -28,6 +28,11 @@ def carries_orders(topic: Topic) -> bool:
     return topic.startswith(("invoker", "composition"))
 
 
+def hints(invoker_id: InvokerId) -> Topic:
+    """Return where *invoker_id* hears what it may soon be asked to run."""
+    return Topic(f"hint{invoker_id}")
+
+
 def completed(controller_id: ControllerId) -> Topic:
     """Return where *controller_id* hears of activations that ended."""
     return Topic(f"completed{controller_id}")

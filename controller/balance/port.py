@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
+from common.message.hint import Hint
 
 
 class NoCapacity(BriskError):
@@ -56,4 +57,8 @@ class LoadBalancer(Protocol):
 
         Raises as `publish` does.
         """
+        ...
+
+    def foretell(self, hint: Hint) -> None:
+        """Tell the invoker that would get such a message; may be lost. Raises nothing."""
         ...

@@ -5,17 +5,19 @@ send it knows nothing, so each uses no more than its share of an invoker's memor
 Source: OpenWhisk's `ShardingContainerPoolBalancer.scala`.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from common.bus.port import Bus
+from common.bus.port import Bus, BusUnavailable
 from common.clock import Clock
 from common.ids import ActivationId, InvokerId
 from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
+from common.message.hint import Hint
 from common.message.ping import Ping
 from controller.balance import health
 from controller.balance.health import Ended, Health
@@ -84,6 +86,13 @@ class Sharding:
                 self._release(message.activation_id)
         return sent
 
+    def foretell(self, hint: Hint) -> None:
+        """Tell the invoker that would get it now of *hint*; nothing is booked."""
+        invoker = self._choice(hint)
+        if invoker is not None:
+            with contextlib.suppress(BusUnavailable):  # it costs somebody a cold start
+                self._bus.try_send(topics.hints(invoker), hint)
+
     def heard(self, ping: Ping) -> None:
         """Take note of a ping."""
         known = self._invokers.get(ping.invoker, health.Invoker())
@@ -121,14 +130,17 @@ class Sharding:
         return [each for each, (to, _) in self._sent.items() if to in silent] if silent else []
 
     def _placed(self, message: ActivationMessage) -> InvokerId:
-        key = f"{message.namespace}/{message.action.doc_id}"
-        able = self._able_to_run(message.kind)
-        invoker = place(self._order(key, able), self._free_mb, message.memory_mb)
+        invoker = self._choice(message)
         if invoker is None:
-            raise NoCapacity(limit=MEMORY if able else "")
+            raise NoCapacity(limit=MEMORY if self._able_to_run(message.kind) else "")
         self._sent[message.activation_id] = (invoker, message.memory_mb)
         self._booked_mb[invoker] += message.memory_mb
         return invoker
+
+    def _choice(self, message: ActivationMessage | Hint) -> InvokerId | None:
+        key = f"{message.namespace}/{message.action.doc_id}"
+        able = self._able_to_run(message.kind)
+        return place(self._order(key, able), self._free_mb, message.memory_mb)
 
     def _able_to_run(self, kind: str) -> frozenset[InvokerId]:
         """Return the usable invokers that run *kind*; all, if none ever has: one says why not."""

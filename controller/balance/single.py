@@ -3,12 +3,14 @@
 Source: OpenWhisk's `LeanBalancer.scala`.
 """
 
+import contextlib
 from collections.abc import Callable
 
-from common.bus.port import Bus
+from common.bus.port import Bus, BusUnavailable
 from common.ids import InvokerId
 from common.message import topics
 from common.message.activation import ActivationMessage
+from common.message.hint import Hint
 from controller.balance.port import NoCapacity
 
 
@@ -19,6 +21,7 @@ class SingleInvoker:
         """Send to *invoker* as long as *is_healthy* says so."""
         self._bus = bus
         self._topic = topics.invoker(invoker)
+        self._hints = topics.hints(invoker)
         self._is_healthy = is_healthy
 
     @property
@@ -38,6 +41,12 @@ class SingleInvoker:
         """
         self._require_health()
         return self._bus.try_send(self._topic, message)
+
+    def foretell(self, hint: Hint) -> None:
+        """Tell the invoker of *hint*, if it is well."""
+        if self._is_healthy():
+            with contextlib.suppress(BusUnavailable):  # it costs somebody a cold start
+                self._bus.try_send(self._hints, hint)
 
     def _require_health(self) -> None:
         if not self._is_healthy():

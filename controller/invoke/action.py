@@ -22,6 +22,7 @@ from common.entropy import Entropy
 from common.errors import ArgumentsTooBig
 from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
 from common.message.activation import ActivationMessage
+from common.message.hint import Hint
 from common.store.port import BlobStore
 from controller.balance.inflight import GRACE_S, InFlight, OnEnd
 from controller.balance.port import LoadBalancer
@@ -151,6 +152,22 @@ class ActionInvoker:
             cause=cause,
         )
         return await self._sent(message, meant.action, wait_ms=wait_ms)
+
+    def foretell(self, identity: Identity, action: Action) -> None:
+        """Tell an invoker that *action* is likely to be invoked soon. May be lost; raises nothing.
+
+        action: one without an image of its own, for which nothing can be made ahead.
+        """
+        self._balancer.foretell(
+            Hint(
+                namespace=identity.namespace,
+                action=action.name,
+                rev=action.rev,
+                kind=action.exec.kind,
+                memory_mb=action.limits.memory_mb,
+                is_cut_off=action.is_cut_off,
+            )
+        )
 
     async def _sent(
         self, message: ActivationMessage, action: Action, *, wait_ms: int

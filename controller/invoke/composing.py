@@ -5,7 +5,9 @@ is made of others itself is handed back to whoever keeps the promises (`Inner`),
 record and a promise of its own.
 """
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -25,6 +27,10 @@ from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
 
 GRACE_MS: Final = 60_000
 """How much longer than its time limit a part is waited for. Source: OpenWhisk."""
+
+FORETOLD_S: Final = 0.003
+"""How long a step runs before the next one is foretold: a warm one as a rule ends before, and then
+its successor is as warm, and a hint would only cost time."""
 
 log = logger(__name__)
 
@@ -47,6 +53,10 @@ class Primitives(Protocol):
         transid: TransId,
         cause: ActivationId,
     ) -> Accepted | Finished:
+        """See there."""
+        ...
+
+    def foretell(self, identity: Identity, action: Action) -> None:
         """See there."""
         ...
 
@@ -181,7 +191,7 @@ class Composer:
             return sequence.broken()
         waiting = [known[parsed(each)] for each in order.action.exec.components]
         last: Response | None = None
-        for meant in (*waiting, None):
+        for meant, after in zip((*waiting, None), (*waiting[1:], None, None), strict=False):
             step = sequence.next_step(
                 payload=order.payload,
                 last=last,
@@ -193,7 +203,9 @@ class Composer:
             if isinstance(step, sequence.End):
                 return step.response
             assert meant is not None, "it is there"
-            match await self._component(order, meant, step.payload, course):
+            with self._foretelling(order, meant, after):
+                outcome = await self._component(order, meant, step.payload, course)
+            match outcome:
                 case Ended(response):
                     last = response
                 case Late(activation_id):
@@ -201,6 +213,21 @@ class Composer:
                 case NotInvoked():
                     break
         return sequence.broken()
+
+    @contextmanager
+    def _foretelling(self, order: Order, meant: Resolved, after: Resolved | None) -> Iterator[None]:
+        """Have a sandbox made ready for *after* while *meant* runs, if that takes its time."""
+        coming = sequence.foreseen(meant.action, after.action if after else None)
+        if coming is None:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        foretell = self._primitives.foretell
+        timer = loop.call_later(FORETOLD_S, foretell, order.identity, coming)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _component(
         self, order: Order, meant: Resolved, payload: bytes | None, course: Course

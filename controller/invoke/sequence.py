@@ -63,6 +63,17 @@ def next_step(
     return Call(payload if last is None else last.result)
 
 
+def foreseen(running: Action, coming: Action | None) -> Action | None:
+    """Return *coming* if a sandbox may be made for it while *running* runs, else None.
+
+    Not for a sequence, which has none, nor for the image of an action, which is never kept blank;
+    and what runs now leaves its own sandbox to itself.
+    """
+    if coming is None or coming.exec.kind == SEQUENCE or coming.exec.image is not None:
+        return None
+    return None if coming.name == running.name else coming
+
+
 def unanswered(activation_id: ActivationId) -> Response:
     """Return how a sequence ends whose component did not answer in time."""
     return _failed(Status.WHISK_ERROR, UNANSWERED.format(id=activation_id))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from common.ids import ContainerId
 from invoker.pool import container as life
-from invoker.pool.container import Command, Container, Shape, State
+from invoker.pool.container import ActionKey, Command, Container, Shape, State
 from invoker.pool.keepalive import Fate, FixedKeepAlive
 from invoker.pool.line import Line
 from invoker.pool.orders import (
@@ -17,6 +17,7 @@ from invoker.pool.orders import (
     Destroy,
     DrainAsked,
     Event,
+    Foretold,
     Happened,
     Job,
     JobArrived,
@@ -27,7 +28,7 @@ from invoker.pool.orders import (
     Suspend,
     Ticked,
 )
-from invoker.pool.prewarm import missing
+from invoker.pool.prewarm import Foresight, foresee, missing
 from invoker.pool.scheduling import EvictFirst, Room, StartNow, grow
 from invoker.pool.shelf import Shelf
 
@@ -43,10 +44,12 @@ class Books:
         max_starts: int,
         keep_alive: FixedKeepAlive,
         stem_cells: Mapping[Shape, int],
+        max_prewarmed: int = 0,
     ) -> None:
         """Open empty books.
 
         prefix: begins the id of every sandbox, so that ids of two invokers differ.
+        max_prewarmed: sandboxes that may be ready for calls that were only foretold.
         """
         self.shelf = Shelf(capacity_mb)
         self.line = Line()
@@ -56,6 +59,8 @@ class Books:
         self._max_starts = max_starts
         self._keep_alive = keep_alive
         self._stem_cells = stem_cells
+        self._max_prewarmed = max_prewarmed
+        self._ahead: set[ContainerId] = set()
 
     def __repr__(self) -> str:
         """Return states and sums, as the log shows them."""
@@ -85,8 +90,31 @@ class Books:
                 return []
             case Ticked(at_s):
                 return self._ticked(at_s)
+            case Foretold(shape):
+                begun = self._start(shape)
+                self._ahead.add(begun.container)
+                return [begun]
             case DrainAsked():
                 return self._drain()
+
+    def foresee(self, key: ActionKey, shape: Shape) -> Foresight:
+        """Judge the hint that *key* will be called; where it is taken, `Foretold` is to follow."""
+        shelf, room = self.shelf, self._room()
+        made = (shelf.containers.get(container_id) for container_id in self._ahead)
+        self._ahead = {c.id for c in made if c and c.state in (State.STARTING, State.BLANK)}
+        # How many starts each shape has beyond those that its calls wait for.
+        spare = {each: shelf.starting[each] - self._wanted(each) for each in self.line.shapes()}
+        is_there = shelf.warm(key) or shelf.blanks(shape)
+        is_coming = spare.get(shape, shelf.starting[shape]) > 0
+        return foresee(
+            shape.memory_mb,
+            has_one=bool(is_there) or is_coming,
+            is_asked_of=self.draining or any(count < 0 for count in spare.values()),
+            free_mb=room.free_mb,
+            free_starts=room.free_starts,
+            ahead=len(self._ahead),
+            most_ahead=self._max_prewarmed,
+        )
 
     def _arrived(self, job: Job) -> list[Order]:
         if self.draining:
@@ -140,7 +168,17 @@ class Books:
                 orders += self._happened(container_id, life.GraceOver(), at_s)
             elif not is_paused:
                 break  # the rest has been idle for less
-        return orders + self._restock()
+        return orders + self._expire(at_s) + self._restock()
+
+    def _expire(self, at_s: float) -> list[Order]:
+        """Remove blank sandboxes that are not kept in stock, at the age of any idle one."""
+        containers, old = self.shelf.containers, list[ContainerId]()
+        for shape, row in self.shelf.blank_rows():
+            for container_id in row[: max(0, len(row) - self._stem_cells.get(shape, 0))]:
+                idle_s = at_s - containers[container_id].idle_since_s
+                if self._keep_alive.fate(idle_s, is_paused=True) is Fate.REMOVE:
+                    old.append(container_id)
+        return [self._remove(container_id) for container_id in old]
 
     def _drain(self) -> list[Order]:
         self.draining = True
@@ -193,7 +231,7 @@ class Books:
         """Begin as many sandboxes as calls of *shape* wait for, as far as there is room."""
         orders: list[Order] = []
         containers = self.shelf.containers
-        while self.shelf.starting[shape] < self.line.sandboxes(shape, self.shelf.hoped_for):
+        while self.shelf.starting[shape] < self._wanted(shape):
             idle = ((i, containers[i].shape.memory_mb) for i in self.shelf.removable(keep=shape))
             growth = grow(shape, self._room(), idle)
             if isinstance(growth, StartNow):
@@ -203,6 +241,10 @@ class Books:
                 orders += [self._remove(victim) for victim in growth.victims]
             break
         return orders
+
+    def _wanted(self, shape: Shape) -> int:
+        """Return how many sandboxes the calls of *shape* wait for."""
+        return self.line.sandboxes(shape, self.shelf.hoped_for)
 
     def _restock(self) -> list[Order]:
         """Make the stem cells that are missing, from what nobody waits for."""

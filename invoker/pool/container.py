@@ -249,7 +249,7 @@ _LATE: Final = {
 def step(container: Container, event: Event, at_s: float) -> tuple[Container, Command | None]:
     """Return *container* after *event*, and what is to be done now.
 
-    at_s: monotonic time; a sandbox whose call has ended is idle from then on.
+    at_s: monotonic time; a sandbox that is up or whose call has ended is idle from then on.
     Raises `InvalidTransition` for a pair that is not in the table.
     """
     move = _MOVES.get((container.state, type(event)))
@@ -269,6 +269,8 @@ def step(container: Container, event: Event, at_s: float) -> tuple[Container, Co
         key, jobs = event.key, (event.job,)
         if event.most > 1 and before is not State.READY:
             promised = event.most
+    elif isinstance(event, Started):
+        idle_since_s = at_s
     after = Container(container_id, shape, state, key, jobs, idle_since_s, most, promised)
     return after, command
 

@@ -54,11 +54,18 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class Foretold:
+    """A call of *shape* is likely, and `Books.foresee` said that a sandbox is made for it."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class DrainAsked:
     """Make nothing new, refuse who waits, let go of whatever is idle."""
 
 
-Event: TypeAlias = JobArrived | JobWithdrawn | Happened | Ticked | DrainAsked
+Event: TypeAlias = JobArrived | JobWithdrawn | Happened | Ticked | Foretold | DrainAsked
 
 
 @dataclass(frozen=True, slots=True)

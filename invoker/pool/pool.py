@@ -34,6 +34,7 @@ from invoker.pool.orders import (
     Destroy,
     DrainAsked,
     Event,
+    Foretold,
     Happened,
     JobArrived,
     JobWithdrawn,
@@ -194,9 +195,23 @@ class Pool:
                     f"sandboxes are not isolated on this host, and {self._tenant} runs code in "
                     "them; brisk doctor says what isolates them"
                 )
+        shape = self._granted(namespace, entry.shape)
+        return entry if shape is entry.shape else replace(entry, shape=shape)
+
+    def _granted(self, namespace: Namespace, shape: life.Shape) -> life.Shape:
+        """Return *shape* with the network that *namespace* gets."""
         if self._defaults.lent_to in (None, namespace):
-            return entry
-        return replace(entry, shape=entry.shape._replace(is_cut_off=True))
+            return shape
+        return shape._replace(is_cut_off=True)
+
+    def foretold(self, key: life.ActionKey, shape: life.Shape) -> None:
+        """Make a blank sandbox for a call of *key* that is likely to come, if one is to spare."""
+        shape = self._granted(key.namespace, shape)
+        is_foreign = not self._defaults.are_isolated and self._tenant not in (None, key.namespace)
+        fate = "dropped" if is_foreign else self.books.foresee(key, shape)
+        metrics.HINTS[fate].inc()
+        if fate == "taken":
+            self._tell(Foretold(shape))
 
     # --- telling the books, and obeying them
 

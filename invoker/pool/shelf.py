@@ -74,6 +74,10 @@ class Shelf:
         """Return how many stem cells of *shape* are up."""
         return len(self._blank.get(shape, ()))
 
+    def blank_rows(self) -> list[tuple[Shape, list[ContainerId]]]:
+        """Return the stem cells of each shape, the one that has waited longest first."""
+        return [(shape, list(row)) for shape, row in self._blank.items()]
+
     def paused(self) -> list[ContainerId]:
         """Return the paused ones, the longest idle first."""
         return list(self._paused)

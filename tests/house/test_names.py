@@ -25,7 +25,7 @@ UNITS = ("_ms", "_s", "_h", "_days", "_mb", "_bytes", "_per_minute")
 COUNTS = {
     "port", "pids", "stem_cells", "sequence_length", "min_concurrency", "max_concurrency",
     "networks_ready",
-    "concurrent_invocations", "max_waiting", "max_starts", "flush_records",
+    "concurrent_invocations", "max_waiting", "max_starts", "max_prewarmed", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
     "id", "count", "max_compositions",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from invoker.pool.orders import (
     Destroy,
     DrainAsked,
     Event,
+    Foretold,
     Happened,
     Job,
     JobArrived,
@@ -44,6 +45,7 @@ class PoolMachine(RuleBasedStateMachine):
             max_starts=3,
             keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
             stem_cells={SHAPES[0]: 1},
+            max_prewarmed=2,
         )
         self.now_s = 0.0
         self.jobs = 0
@@ -78,6 +80,12 @@ class PoolMachine(RuleBasedStateMachine):
         key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev(rev))
         self.open[job] = None
         self.tell(JobArrived(Job(job, key, shape, most=action)))
+
+    @rule(action=st.integers(1, 4), shape=st.sampled_from(SHAPES[:3]))
+    def foretell(self, action: int, shape: Shape) -> None:
+        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev("1"))
+        if self.books.foresee(key, shape) == "taken":
+            self.tell(Foretold(shape))
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), fails=st.booleans())

@@ -48,7 +48,14 @@ class Watched:
         said = self.read()
         return {kind: said[f'brisk_pool_starts_total{{start="{kind}"}}'] for kind in STARTS}
 
+    def hints(self) -> dict[str, float]:
+        said = self.read()
+        return {fate: said[f'brisk_pool_hints_total{{hint="{fate}"}}'] for fate in HINTS}
 
+
+STEP_S = 1.0
+"""Longer than it takes to make a sandbox while the machine is busy."""
+HINTS = ("taken", "needless", "dropped")
 STARTS = ("cold", "stem", "warm")
 
 
@@ -155,3 +162,24 @@ async def wait_for_a_stem_cell() -> None:
 
 def reserved_mb() -> float | None:
     return metrics.REGISTRY.get_sample_value("brisk_pool_reserved_memory_megabytes")
+
+
+def test_the_next_step_of_a_cold_sequence_finds_a_sandbox_ready(tmp_path: Path) -> None:
+    with running_platform(tmp_path, settings={"BRISK_POOL__STEM_CELLS": "0"}) as platform:
+        watched = Watched(platform)
+        waits = f"import time\ndef main(a):\n    time.sleep({STEP_S})\n    return a"
+        watched.api.put_action("slow", waits, limits={"memory": MEMORY_MB})
+        watched.api.put_action("next", "def main(a): return a", limits={"memory": 2 * MEMORY_MB})
+        body = {"exec": {"kind": "sequence", "components": ["/_/slow", "/_/next"]}}
+        assert watched.api.call("PUT", "actions/both", body).status == 200
+
+        answer = watched.api.invoke("both", {"n": 1})
+        assert answer.body["response"]["result"] == {"n": 1}
+        assert watched.started() == {"cold": 1, "stem": 1, "warm": 0}
+        assert watched.hints() == {"taken": 1, "needless": 0, "dropped": 0}
+        said = watched.read_when(lambda said: said["brisk_store_written_records_total"] >= 3)
+        assert said["brisk_store_written_records_total"] == 3, "what is made ahead has no record"
+
+        assert watched.api.invoke("both", {"n": 1}).status == 200
+        assert watched.started() == {"cold": 1, "stem": 1, "warm": 2}
+        assert watched.hints() == {"taken": 1, "needless": 1, "dropped": 0}

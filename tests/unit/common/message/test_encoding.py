@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.entity.activation import ActivationRecord
-from common.ids import InvokerId, TransId
+from common.entity.names import QualifiedName
+from common.ids import InvokerId, Namespace, Rev, TransId
 from common.message import encoding
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
 from common.message.encoding import MalformedMessage
+from common.message.hint import Hint
 from tests.fakes.records import MESSAGES, RECORDS, a_message
 
 
@@ -73,3 +75,17 @@ def test_a_refusal_does_not_quote_a_key() -> None:
         encoding.decode(data)
 
     assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize("package", [None, "p"])
+def test_a_hint_comes_back_as_it_was(package: str | None) -> None:
+    hint = Hint(
+        namespace=Namespace("guest"),
+        action=QualifiedName(Namespace("other"), package, "a"),
+        rev=Rev("1-x"),
+        kind="nodejs:20",
+        memory_mb=512,
+        is_cut_off=True,
+    )
+    assert encoding.decode(encoding.encode(hint)) == hint
+    assert encoding.key(hint) == hint.action.doc_id

@@ -9,11 +9,13 @@ from common.bus.port import BusUnavailable
 from common.entity.manifest import Manifest
 from common.ids import InvokerId
 from common.message import topics
+from common.message.hint import Hint
 from common.message.ping import Ping
 from controller.balance.health import Ended, Health
 from controller.balance.kinds import OfferedKinds
 from controller.balance.port import NoCapacity
 from controller.balance.sharding import Sharding
+from controller.balance.single import SingleInvoker
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import a_message, an_action
 
@@ -190,3 +192,42 @@ async def test_what_a_silent_invoker_was_sent_is_named_until_it_answers_or_speak
     assert cluster.balancer.tick() == lost[1:]
     cluster.balancer.heard(ping(TWO))
     assert cluster.balancer.tick() == []
+
+
+def a_hint(kind: str = "python:3.11") -> Hint:
+    action = an_action()
+    return Hint(
+        namespace=action.name.namespace,
+        action=action.name,
+        rev=action.rev,
+        kind=kind,
+        memory_mb=action.limits.memory_mb,
+    )
+
+
+async def test_a_hint_goes_where_the_activation_would_and_books_nothing() -> None:
+    cluster = Cluster()
+    for _ in range(5):
+        cluster.balancer.foretell(a_hint())
+    hinted = [cluster.bus.depth(topics.hints(each)) for each in (ONE, TWO)]
+    await cluster.balancer.publish(a_message(an_action()), durable=False)
+    assert hinted == [5 * depth for depth in cluster.depths()]
+
+
+async def test_a_hint_that_nobody_takes_is_dropped() -> None:
+    full = Cluster(capacity=1)
+    for _ in range(3):
+        full.balancer.foretell(a_hint())
+    Sharding(full.bus, full.clock).foretell(a_hint())
+    assert sum(full.bus.depth(topics.hints(each)) for each in (ONE, TWO)) == 1
+
+
+async def test_one_invoker_is_told_while_it_is_well() -> None:
+    bus, is_well = MemoryBus(None, capacity=1), False
+    balancer = SingleInvoker(bus, ONE, lambda: is_well)
+    balancer.foretell(a_hint())
+    assert bus.depth(topics.hints(ONE)) == 0
+    is_well = True
+    for _ in range(2):
+        balancer.foretell(a_hint())
+    assert bus.depth(topics.hints(ONE)) == 1

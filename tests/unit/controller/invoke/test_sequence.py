@@ -131,3 +131,21 @@ def test_a_sequence_is_judged_before_it_is_written(
     else:
         with pytest.raises(error):
             judge(components)
+
+
+def made(name: str, kind: str = "python:3.11", image: str | None = None) -> Action:
+    return Action(name=named(f"/guest/{name}"), exec=Exec(kind=kind, image=image))
+
+
+@pytest.mark.parametrize(
+    ("coming", "is_foretold"),
+    [
+        (made("b"), True),
+        (made("a"), False),  # it has the sandbox that is busy now
+        (made("b", "sequence"), False),
+        (made("b", "blackbox", "somebody/image"), False),
+        (None, False),
+    ],
+)
+def test_which_step_is_foretold(coming: Action | None, is_foretold: bool) -> None:
+    assert sequence.foreseen(made("a"), coming) == (coming if is_foretold else None)

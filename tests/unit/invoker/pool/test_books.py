@@ -14,6 +14,7 @@ from invoker.pool.orders import (
     Assign,
     Destroy,
     DrainAsked,
+    Foretold,
     Happened,
     Job,
     JobArrived,
@@ -44,6 +45,7 @@ class Pool:
             max_starts=starts,
             keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
             stem_cells=stem_cells or {},
+            max_prewarmed=2,
         )
         self.now_s = 0.0
 
@@ -56,6 +58,12 @@ class Pool:
 
     def happened(self, container: str, event: life.Event) -> list[Order]:
         return self._checked(self.books.handle(Happened(ContainerId(container), event, self.now_s)))
+
+    def hint(self, action: str = "b", shape: Shape = PYTHON) -> list[Order]:
+        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}"), Rev("1"))
+        if self.books.foresee(key, shape) != "taken":
+            return []
+        return self._checked(self.books.handle(Foretold(shape)))
 
     def started(self, container: str) -> list[Order]:
         return self.happened(container, life.Started())
@@ -314,3 +322,69 @@ def test_draining_lets_go_of_what_is_idle_and_waits_for_what_is_busy(warm: Pool)
     for container in ("c-1", "c-2", "c-3"):
         warm.happened(container, life.Removed())
     assert repr(warm.books) == "<Books <Shelf empty | 0/1024 MB> 0 waiting draining>"
+
+
+def test_what_is_foretold_has_its_sandbox_when_it_is_called(warm: Pool) -> None:
+    assert warm.hint(shape=NODE) == [start("c-2", NODE)]
+    assert warm.hint(shape=NODE) == [], "one is being made"
+    warm.started("c-2")
+    assert warm.call("j1", action="b", shape=NODE) == [assign("j1", "c-2", State.BLANK)]
+
+
+def test_what_is_there_is_not_made_for_a_hint(warm: Pool) -> None:
+    assert warm.hint(action="a") == [], "it has its code already"
+    assert Pool(stem_cells={NODE: 1}).hint(shape=LARGE) == [start("c-1", LARGE)]
+    stocked = Pool(stem_cells={NODE: 1})
+    stocked.tick(1)
+    assert stocked.hint(shape=NODE) == [], "a stem cell will do"
+
+
+def test_a_hint_takes_nothing_from_calls() -> None:
+    pool = Pool(capacity_mb=512)
+    pool.call("j1", shape=LARGE)
+    pool.started("c-1")
+    pool.done("c-1")
+    assert pool.hint(shape=NODE) == [], "nothing warm is evicted for it"
+    busy = Pool(starts=1)
+    assert busy.hint() == [], "the last start is for calls"
+    full = Pool(starts=2)
+    for job in ("j1", "j2", "j3"):
+        full.call(job)
+    assert full.hint(shape=NODE) == [], "somebody waits who has no start"
+
+
+def test_calls_that_wait_for_a_start_of_their_own_leave_the_rest_to_hints() -> None:
+    pool = Pool()
+    pool.call("j1")
+    assert pool.hint() == [start("c-2")], "the first one is for who waits"
+    assert pool.hint() == [], "the second one is for the hint"
+    assert pool.started("c-2") == [assign("j1", "c-2", State.BLANK)]
+    pool.started("c-1")
+    assert pool.tick(600) == [Destroy(ContainerId("c-1"))], "whichever is left grows old"
+
+
+def test_what_was_made_ahead_makes_way_and_is_bounded() -> None:
+    pool = Pool(capacity_mb=768)
+    assert pool.hint(shape=NODE) == [start("c-1", NODE)]
+    assert pool.hint() == [start("c-2")]
+    assert pool.hint(shape=Shape("php:8", 128)) == [], "two are the most"
+    for container in ("c-1", "c-2"):
+        pool.started(container)
+    assert pool.call("j1", shape=LARGE) == [Destroy(ContainerId("c-1"))]
+    assert pool.happened("c-1", life.Removed()) == [start("c-3", LARGE)]
+
+
+def test_what_was_made_ahead_and_not_taken_goes_like_any_idle_sandbox() -> None:
+    pool = Pool()
+    pool.hint()
+    pool.started("c-1")
+    assert pool.tick(599) == []
+    assert pool.tick(1) == [Destroy(ContainerId("c-1"))]
+    pool.happened("c-1", life.Removed())
+
+    pool.hint()
+    pool.started("c-2")
+    pool.call("j1")
+    pool.done("c-2")
+    pool.tick(10)
+    assert pool.state("c-2") is State.PAUSING, "what was taken has its own age"

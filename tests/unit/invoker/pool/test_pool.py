@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from common import metrics
 from common.clock import SystemClock
 from common.entity.activation import Status
 from common.ids import Namespace
@@ -52,6 +53,7 @@ async def pool_of(
         max_starts=4,
         keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
         stem_cells={},
+        max_prewarmed=2,
     )
     async with Pool.open(
         books=books,
@@ -326,3 +328,31 @@ async def test_calls_of_one_action_share_a_sandbox_and_a_failure_ends_only_its_o
         assert statuses == [Status.SUCCESS, Status.DEVELOPER_ERROR, Status.SUCCESS]
         assert [each.init_ns is not None for each in ended] == [True, False, False]
     assert [sandbox.story for sandbox in driver.sandboxes] == [["init", *["run"] * 3, "destroy"]]
+
+
+def hint_fates() -> dict[str, float]:
+    return {fate: counter._value.get() for fate, counter in metrics.HINTS.items()}
+
+
+async def test_what_was_foretold_finds_a_blank_sandbox() -> None:
+    driver, job, before = FakeDriver(), a_job(), hint_fates()
+    async with pool_of(driver) as pool:
+        for _ in range(2):
+            pool.foretold(job.entry.key, job.entry.shape)
+        await until(lambda: states(pool) == [State.BLANK])
+        await pool.run(job)
+        assert [sandbox.story for sandbox in driver.sandboxes] == [["init", "run"]]
+    assert hint_fates() == before | {
+        "taken": before["taken"] + 1,
+        "needless": before["needless"] + 1,
+    }
+
+
+async def test_nothing_is_made_for_a_second_namespace_where_sandboxes_hold_nobody() -> None:
+    driver, job, before = FakeDriver(), a_job(), hint_fates()
+    async with pool_of(driver, defaults=SandboxDefaults(are_isolated=False)) as pool:
+        await pool.run(job)
+        key = job.entry.key._replace(namespace=Namespace("other"))
+        pool.foretold(key, job.entry.shape)
+        assert states(pool) == [State.READY]
+    assert hint_fates() == before | {"dropped": before["dropped"] + 1}
