@@ -22,7 +22,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := kafka.absence():
         pytest.skip(reason)
     folder: Path = tmp_path_factory.mktemp("cluster")
-    one = {"BRISK_CONTROLLER__MAX_COMPOSITIONS": "2"}
+    # What is made ahead is made of free memory, whatever the other tests leave.
+    one = {"BRISK_CONTROLLER__MAX_COMPOSITIONS": "2", "BRISK_POOL__MEMORY_MB": "16384"}
     with running_cluster(folder, invokers=1, settings=one) as running:
         yield running
 
@@ -31,6 +32,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_a_cluster_answers_as_openwhisk_did(cluster: Cluster, scenario: str) -> None:
     differences = play(scenario, cluster.url, GUEST_AUTH, {})
     assert not differences, "\n".join(differences)
+
+
+def test_an_invoker_is_told_what_comes_next(cluster: Cluster) -> None:
+    api, invoker = cluster.api, cluster.invokers[0]
+    api.put_action("slow", SLEEPS)
+    api.put_action("next", SLEEPS, limits={"memory": 512})
+    body = {"exec": {"kind": "sequence", "components": ["/_/slow", "/_/next"]}}
+    assert api.call("PUT", "actions/both?overwrite=true", body).status == 200
+    taken, cold = 'brisk_pool_hints_total{hint="taken"}', 'brisk_pool_starts_total{start="cold"}'
+    assert api.invoke("slow").status == 200
+    before = {each: invoker.metric(each) for each in (taken, cold)}
+
+    begun = api.call("POST", "actions/both", {"s": 1}).body["activationId"]
+    wait_until(lambda: invoker.metric(taken) == before[taken] + 1, cluster.logs)
+    assert api.record(begun)["response"]["success"]
+    assert invoker.metric(cold) == before[cold], "the second step made none of its own"
 
 
 def test_a_killed_controller_leaves_no_composition_without_a_record(cluster: Cluster) -> None:
