@@ -145,6 +145,8 @@ class Zygote:
         child = request["child"]
         into_cgroup = descriptors[3] if request["cgroup"] == "v2" else None
         gate, gate_end = os.pipe()
+        pid = -1
+        problem: OSError | None = None
         try:
             pid = self._clone(request["network"], descriptors[-1], into_cgroup)
             if pid == 0:
@@ -156,11 +158,23 @@ class Zygote:
             self.report(child=child, pid=pid)
             os.write(gate_end, b"1")
         except OSError as error:
-            # A clone whose gate is closed without a word leaves by itself.
-            self.report(child=child, failed=str(error))
+            problem = error
         finally:
             os.close(gate)
             os.close(gate_end)
+        if problem is not None:
+            self._tell(child, pid, problem)
+
+    def _tell(self, child: int, pid: int, problem: OSError) -> None:
+        """Say why *child* was not made: of one that was killed meanwhile, that it was."""
+        # A clone whose gate was closed without a word leaves by itself.
+        status = os.waitpid(pid, 0)[1] if pid > 0 else 0
+        self._pids.pop(child, None)
+        if os.WIFSIGNALED(status):
+            self.report(child=child, pid=pid)
+            self.report(child=child, exit=status)
+        else:
+            self.report(child=child, failed=str(problem))
 
     def _clone(self, network: str, prepared: int, into_cgroup: int | None) -> int:
         """Return 0 in the clone, its pid here. *prepared* is the network for `egress`."""
