@@ -19,7 +19,16 @@ from pathlib import Path
 
 from common.codec import encode
 from common.settings import PoolSettings
-from tests.bench import bus, cluster, containers, fork, processes, sequences
+from tests.bench import (
+    breadth,
+    bus,
+    cluster,
+    containers,
+    fork,
+    processes,
+    sequences,
+    weight,
+)
 from tests.bench.client import StandardClient, ThinClient
 from tests.bench.promises import HEADER, Measured, Promise
 from tests.fakes.embedded import (
@@ -44,8 +53,8 @@ def quantile(values: list[float], share: float) -> float:
 
 
 @contextmanager
-def direct_runtime() -> Iterator[str]:
-    """Run the Python runtime's HTTP face as a plain process; yield its URL."""
+def direct_runtime(code: str = CODE) -> Iterator[str]:
+    """Run the Python runtime's HTTP face as a plain process, with *code*; yield its URL."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         runtime = subprocess.Popen(
@@ -58,7 +67,7 @@ def direct_runtime() -> Iterator[str]:
             url = f"http://127.0.0.1:{port}"
             wait_for_port(url)
             with ThinClient(url) as client:
-                value = {"name": "hello", "main": "main", "binary": False, "code": CODE}
+                value = {"name": "hello", "main": "main", "binary": False, "code": code}
                 status, body = client.send(
                     client.request("POST", "/init", encode({"value": value}))
                 )
@@ -151,7 +160,7 @@ def alternate(
     return ones[CALLS:], others[CALLS:]
 
 
-def cold(platform: RunningPlatform) -> Measured:
+def cold(platform: RunningPlatform) -> list[Measured]:
     """Compare a cold blocking call with a bare fork of the interpreter that it is cloned from."""
     cold_ms: list[float] = []
     fork_ms: list[float] = []
@@ -164,7 +173,33 @@ def cold(platform: RunningPlatform) -> Measured:
             fork_ms += fork.bare_fork_ms(1)
     fork.close()
     p50, fork_p50 = statistics.median(cold_ms), statistics.median(fork_ms)
-    return compared(Promise.COLD, p50, fork_p50, "ms")
+    rate, fork_rate = 1000 / statistics.mean(cold_ms), 1000 / statistics.mean(fork_ms)
+    return [
+        compared(Promise.COLD, p50, fork_p50, "ms"),
+        Measured(Promise.COLD_RATE, f"{fork_rate:.0f} ÷ {rate:.0f}", fork_rate / rate),
+    ]
+
+
+def weights(platform: RunningPlatform) -> list[Measured]:
+    """Compare calls that print, carry much, or come by a URL with those that do not."""
+    lines = [compared(Promise.LINES, *weight.of_lines_us(platform), "µs")]
+    for promise, measure, code in (
+        (Promise.MEGABYTE, weight.of_a_megabyte_us, weight.ECHO),
+        (Promise.PAGE, weight.of_a_page_us, CODE),
+    ):
+        with direct_runtime(code) as url, ThinClient(url) as runtime:
+            lines.append(compared(promise, *measure(platform, runtime), "µs"))
+    return lines
+
+
+def many_actions() -> list[Measured]:
+    """Compare calls of many warm actions in turn with calls of one."""
+    found = breadth.measure()
+    return [
+        compared(Promise.FEW, found.few_us, found.one_us, "µs"),
+        compared(Promise.MANY, found.many_us, found.one_us, "µs"),
+        Measured(Promise.SANDBOX, f"{found.sandbox_mb:.1f} MB", found.sandbox_mb),
+    ]
 
 
 def bus_of_a_cluster() -> list[Measured]:
@@ -245,10 +280,12 @@ def main() -> int:
         lines.append(idle_memory(platform))
         lines += warm(platform)
         lines.append(compared(Promise.SEQUENCE, *sequences.measure_us(platform), "µs"))
-        lines.append(cold(platform))
+        lines += cold(platform)
+        lines += weights(platform)
     lines += bus_of_a_cluster()
     lines += warm_through_kafka()
     lines += containers_started()
+    lines += many_actions()  # last: a thousand sandboxes take a while to be gone
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, "
           f"{time.strftime('%Y-%m-%d', time.gmtime())}\n")  # fmt: skip
     print(HEADER)

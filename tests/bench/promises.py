@@ -15,11 +15,18 @@ class Promise(Enum):
     WARM_CPU = ("platform CPU of a warm call ÷ direct HTTP call p50", None)
     SEQUENCE = ("warm sequence of 3 p50 ÷ 3 blocking calls p50, by http.client", None)
     COLD = ("cold blocking p50 ÷ bare fork of the same zygote p50", 6)
+    COLD_RATE = ("bare forks a second ÷ cold starts a second, one after the other", 4)
+    LINES = ("warm call that prints 10 lines p50 ÷ one that prints none", None)
+    MEGABYTE = ("warm call with 1 MB in and out p50 ÷ direct HTTP call p50", 2)
+    PAGE = ("web action p50 ÷ direct HTTP call p50, by a bare socket", None)
     BUS = ("bus round trip p50 ÷ bare aiokafka p50, 1 at once", 1.5)
     BUSY_BUS = ("bus round trip p50 ÷ bare aiokafka p50, 16 at once", 1.5)
     CLUSTER = ("warm blocking p50 through Kafka ÷ (bare round trip + direct call) p50", 1.5)
     CLUSTER_MS = ("the same, milliseconds ÷ OpenWhisk's, whose answers do not pass Kafka", None)
     CONTAINERS = ("starts of containers a second: engine's own ÷ through the driver", 1.5)
+    FEW = ("warm call, 100 warm actions in turn p50 ÷ one action", None)
+    MANY = ("warm call, 1000 warm actions in turn p50 ÷ one action", None)
+    SANDBOX = ("memory of one idle sandbox more (PSS), MB", None)
 
     def __init__(self, words: str, bound: float | None) -> None:
         self.words = words

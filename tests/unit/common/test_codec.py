@@ -66,3 +66,12 @@ def test_raw_text_beside_a_long_integer_keeps_its_digits() -> None:
 def test_what_json_cannot_hold_is_never_written(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         encode(value)
+
+
+@given(st.integers(0, 40), st.integers(1, 40), st.text("ab, 0123456789", max_size=40))
+def test_an_integer_of_any_length_keeps_its_digits_wherever_it_stands(
+    before: int, digits: int, after: str
+) -> None:
+    number = int("9" * digits)
+    text = '{"a":"' + "x" * before + f'","n":{number},"b":"{after}"}}'
+    assert decode(text)["n"] == number
