@@ -177,8 +177,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield data
     with running_platform(data.parent, settings={"BRISK_HTTP__DRAIN_S": "0"}) as platform:
         api = Api(platform.url, platform.auth)
-        wait_until(lambda: len(ids(api)) == 1, "what had begun has no record")
-        assert api.metric(PROMISED) == 2
+        # Killed between the count of the busy and the note of the begun, it has begun nothing.
+        wait_until(lambda: api.metric(BUSY) >= 2, "what waited does not run", within_s=20)
+        wait_until(lambda: api.metric(PROMISED) + len(ids(api)) == 3, "one is lost", within_s=20)
+        assert len(ids(api)) <= 1, "only one can have begun"
 
 
 def damage(file: Path, whole: bytes) -> bytes:

@@ -300,7 +300,10 @@ class DockerDriver:
                 each.cancel()
             await asyncio.wait({accepting, ending})
         if not is_here:
-            raise CannotStart from EngineFailed((await sandbox.explain("it said nothing")).how)
+            died = await sandbox.explain("it said nothing")
+            # What went with its engine is made again, also where nobody has missed that yet.
+            cause = EngineUnreachable if died.is_lost else EngineFailed
+            raise CannotStart from cause(died.how)
         channel = accepting.result()
         await channel.hello(START_S)
 

@@ -105,12 +105,15 @@ class Presence:
             try:
                 return await work()
             except (BriskError, OSError) as error:
-                if isinstance(error, EngineUnreachable) or isinstance(
-                    error.__cause__, EngineUnreachable
-                ):
+                is_noticed = self.outages != outages
+                if not is_noticed and _is_of_an_outage(error):
                     self.lost(str(error.__cause__ or error))
-                if self.outages == outages:
+                elif not is_noticed:
                     raise
                 _log.warning("broken_off", why=str(error.__cause__ or error))
         await self.wait()
         return await work()
+
+
+def _is_of_an_outage(error: Exception) -> bool:
+    return any(isinstance(each, EngineUnreachable) for each in (error, error.__cause__))

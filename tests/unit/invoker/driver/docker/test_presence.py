@@ -122,3 +122,31 @@ async def test_what_is_broken_off_again_and_again_ends() -> None:
         await presence.found()
     assert isinstance(working.exception(), EngineUnreachable)
     assert tries == TRIES
+
+
+async def test_an_outage_that_is_over_when_it_is_told_of_is_no_second_one() -> None:
+    presence = Presence(30, Cleaning())
+    begun: list[int] = []
+
+    async def work() -> str:
+        begun.append(presence.outages)
+        if len(begun) == 1:
+            presence.lost("gone")
+            await presence.found()
+            raise CannotStart from EngineUnreachable("what was begun went with it")
+        return "done"
+
+    assert await presence.through(work) == "done"
+    assert (begun, presence.outages, presence.is_away) == ([0, 1], 1, False)
+
+
+async def test_who_is_the_first_to_miss_it_has_the_others_wait() -> None:
+    presence = Presence(30, Cleaning())
+
+    async def work() -> None:
+        raise CannotStart from EngineUnreachable("it cannot be asked why that ended")
+
+    working = asyncio.ensure_future(presence.through(work))
+    await asyncio.sleep(1)
+    assert presence.is_away and not working.done()
+    working.cancel()
