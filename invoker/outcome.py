@@ -66,8 +66,8 @@ def of_init(reply: Reply, *, late: bool, timeout_ms: int) -> Response | None:
             return None
         case Answer(memory_exhausted=True) | Died(memory_exhausted=True):
             return failure(Status.DEVELOPER_ERROR, MEMORY_EXHAUSTED)
-        case Died(is_lost=True) as died:
-            return failure(Status.WHISK_ERROR, lost_text(died.holder))
+        case Died(lost_with=str(holder)):
+            return failure(Status.WHISK_ERROR, lost_text(holder))
         case _ if late:
             text = timed_out_text(timeout_ms, during_init=True)
             return failure(Status.DEVELOPER_ERROR, text)
@@ -84,8 +84,8 @@ def of_run(reply: Reply, *, late: bool, timeout_ms: int) -> Response:
     match reply:
         case Answer(memory_exhausted=True) | Died(memory_exhausted=True):
             return failure(Status.DEVELOPER_ERROR, MEMORY_EXHAUSTED)
-        case Died(is_lost=True) as died:
-            return failure(Status.WHISK_ERROR, lost_text(died.holder))
+        case Died(lost_with=str(holder)):
+            return failure(Status.WHISK_ERROR, lost_text(holder))
         case _ if late:
             text = timed_out_text(timeout_ms, during_init=False)
             return failure(Status.DEVELOPER_ERROR, text)

@@ -159,16 +159,20 @@ class Died:
     """The sandbox ended, or broke the protocol, before it answered.
 
     how: for the operator's log: `exit 1`, `signal 9`, `broken frame`.
-    is_lost: what held the sandbox went away under it; neither its code nor its caller is to blame.
-    holder: what that is, in words for the caller; no part of how it ended.
+    lost_with: what held the sandbox and went away under it, in words for the caller; None where it
+        ended by itself. Of what is lost neither its code nor its caller is to blame.
     extra_ns: how long it took to find that out; nobody pays for that.
     """
 
     how: str
     memory_exhausted: bool = False
-    is_lost: bool = False
-    holder: str = field(default="container engine", compare=False)
+    lost_with: str | None = None
     extra_ns: int = field(default=0, compare=False)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it went with what held it."""
+        return self.lost_with is not None
 
 
 Reply: TypeAlias = Answer | Expired | Died

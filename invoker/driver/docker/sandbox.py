@@ -27,6 +27,8 @@ EXIT_S: Final = 2.0
 OOM_NEWS_S: Final = 0.3
 """How long its news of the reason may lag behind the death."""
 DESTROY_S: Final = 4.5
+ENGINE: Final = "container engine"
+"""What holds a container, in the words that a caller reads."""
 _POLL_S: Final = 0.02
 _SIGNALLED: Final = 128
 _KILLED: Final = "signal 9"
@@ -207,7 +209,7 @@ class DockerSandbox:
         # An engine that comes back ends what runs, or leaves it be; it does not say which it did.
         is_lost = self._began_in_outage or self._presence.outages != self._outages
         if self._is_ending:  # perhaps because its death was noticed elsewhere first
-            return Died(how, is_lost=is_lost)
+            return Died(how, lost_with=ENGINE if is_lost else None)
         exhausted = await self._in_group(cgroup.Group.has_killed_for_memory)
         # A broken frame says it all, and its process may go on for ever.
         if "frame" in how:
@@ -220,7 +222,8 @@ class DockerSandbox:
         except EngineFailed as error:
             is_lost = is_lost or isinstance(error, EngineUnreachable)
             _log.warning("death_not_explained", container=self._container_id, why=str(error))
-        return Died(how, memory_exhausted=exhausted, is_lost=is_lost and not exhausted)
+        is_lost = is_lost and not exhausted
+        return Died(how, memory_exhausted=exhausted, lost_with=ENGINE if is_lost else None)
 
     async def _was_killed_for_memory(self, how: str) -> bool:
         until_s = time.monotonic() + (OOM_NEWS_S if how == _KILLED else 0)

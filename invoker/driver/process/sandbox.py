@@ -105,7 +105,7 @@ class ProcessSandbox:
                 how = clone.ended.result()
         exhausted = await self._has_run_out_of_memory()
         is_lost = how == ORPHANED and not exhausted
-        return Died(how, memory_exhausted=exhausted, is_lost=is_lost, holder=ZYGOTE)
+        return Died(how, memory_exhausted=exhausted, lost_with=ZYGOTE if is_lost else None)
 
     async def _has_run_out_of_memory(self) -> bool:
         return await self._lease.with_group(Group.has_killed_for_memory, otherwise=False)

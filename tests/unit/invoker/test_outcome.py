@@ -114,7 +114,7 @@ def test_an_invoker_is_not_blamed_for_what_others_failed_to_do(
 
 
 def test_what_is_lost_with_its_engine_is_nobodys_mistake_and_costs_nothing() -> None:
-    lost = Died("signal 9", is_lost=True)
+    lost = Died("signal 9", lost_with="container engine")
     for response in (
         outcome.of_init(lost, late=False, timeout_ms=1000),
         outcome.of_run(lost, late=True, timeout_ms=1000),

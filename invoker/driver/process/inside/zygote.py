@@ -33,6 +33,8 @@ from typing import Any, NoReturn
 from invoker.driver.process.inside import confine, init, kernel, rootview
 
 MESSAGE_BYTES = 1 << 16
+_LEAVES_S = 1.0
+"""How long a clone that is not let in may take to be gone."""
 _MOST_DESCRIPTORS = 16
 ALL_NAMESPACES = (
     kernel.NEW_USER | kernel.NEW_PID | kernel.NEW_MOUNT
@@ -168,7 +170,7 @@ class Zygote:
     def _tell(self, child: int, pid: int, problem: OSError) -> None:
         """Say why *child* was not made: of one that was killed meanwhile, that it was."""
         # A clone whose gate was closed without a word leaves by itself.
-        status = os.waitpid(pid, 0)[1] if pid > 0 else 0
+        status = _status_at_end(pid) if pid > 0 else 0
         self._pids.pop(child, None)
         if os.WIFSIGNALED(status):
             self.report(child=child, pid=pid)
@@ -262,6 +264,16 @@ class Zygote:
         if self._serve is not None:
             self._serve(_CHANNEL)
         os._exit(0)
+
+
+def _status_at_end(pid: int) -> int:
+    """Return how the clone *pid* ended, 0 if it has not in time: others wait to be cloned."""
+    life = os.pidfd_open(pid)
+    try:
+        select.select([life], [], [], _LEAVES_S)
+    finally:
+        os.close(life)
+    return os.waitpid(pid, os.WNOHANG)[1]
 
 
 def become_root_of_namespace() -> None:

@@ -124,7 +124,7 @@ async def test_a_call_whose_zygote_dies_is_lost_by_the_platform(driver: ProcessD
         await asyncio.sleep(0)  # it has begun
         os.kill(zygote.pid, signal.SIGKILL)
     died = calling.result()
-    assert died == Died("the zygote ended", is_lost=True, holder=ZYGOTE)
+    assert died == Died("the zygote ended", lost_with=ZYGOTE)
     await sandbox.destroy()
 
 
