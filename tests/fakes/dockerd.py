@@ -4,6 +4,8 @@ It has no bridge, and a network namespace of its own, because an engine without 
 the one that it finds: that of the engine which is there. Its one image comes from that engine.
 """
 
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -82,9 +84,23 @@ class Engine:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             self._process.wait(STOP_S)
+        for pid in self._left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{self.folder}/")), reverse=True):
             subprocess.run(["umount", "--lazy", mount], check=False)
+
+    def _left(self) -> list[int]:
+        """Return who outlived every engine of this folder: keepers of containers, and these."""
+        address = os.fsencode(self.folder / "exec" / "containerd" / "containerd.sock")
+        found: list[int] = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if address in (process / "cmdline").read_bytes().split(b"\0"):
+                    children = (process / "task" / process.name / "children").read_text().split()
+                    found += [*map(int, children), int(process.name)]
+        return found
 
     def said(self) -> str:
         """Return the end of its log."""
