@@ -24,7 +24,8 @@ from controller.api.services import Services
 from controller.edge import address, answers, content, query
 from controller.edge.auth import IDENTITY
 from controller.edge.transid import TRANSID
-from controller.invoke.action import Accepted
+from controller.invoke.invocation import Accepted, Invocation
+from controller.invoke.resolve import Resolved
 
 FINAL: Final = "final"
 
@@ -56,6 +57,17 @@ class Call(NamedTuple):
     """The payload, decoded; empty where there is none."""
     transid: TransId
     received_ms: int
+
+    def invocation(self, meant: Resolved) -> Invocation:
+        """Return what is asked of the platform: *meant* is what the name stands for."""
+        return Invocation(
+            identity=self.identity,
+            meant=meant,
+            payload=self.payload,
+            transid=self.transid,
+            received_ms=self.received_ms,
+            wait_ms=self.asked.wait_ms if self.asked.blocking else None,
+        )
 
 
 class CallAnswer(NamedTuple):
@@ -133,16 +145,7 @@ class Invocations:
         """
         resolved = await self._services.resolver.resolve(call.identity, call.name)
         self.check(resolved.action, call.given)
-        outcome = await self._services.invoker.invoke(
-            call.identity,
-            resolved.action,
-            call.payload,
-            blocking=call.asked.blocking,
-            wait_ms=call.asked.wait_ms,
-            transid=call.transid,
-            received_ms=call.received_ms,
-            binding=resolved.binding,
-        )
+        outcome = await self._services.invoker.invoke(call.invocation(resolved))
         if isinstance(outcome, Accepted):
             return told_accepted(outcome.activation_id)
         return finished(outcome.record, as_result=call.asked.as_result)

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from common.clock import Clock
-from common.entity.action import Action
 from common.entity.exec_request import Kinds
 from common.entity.identity import Identity
-from common.entity.names import QualifiedName
 from common.health import Health
-from common.ids import TransId
 from common.message.activation import ActivationMessage
 from common.settings import Settings
 from common.store.catalog import Catalog
@@ -18,7 +15,7 @@ from common.store.port import ActivationStore
 from common.store.registries import RegistryStore
 from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
-from controller.invoke.action import Accepted, Finished
+from controller.invoke.invocation import Accepted, Invocation, Invoked
 from controller.invoke.resolve import Resolver
 
 
@@ -53,33 +50,12 @@ class Throttle(Protocol):
 class Invoker(Protocol):
     """Makes one activation of one request."""
 
-    async def invoke(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        wait_ms: int,
-        transid: TransId,
-        received_ms: int,
-        binding: QualifiedName | None = None,
-    ) -> Accepted | Finished:
-        """Run *action*; see `controller.invoke.action.ActionInvoker`."""
+    async def invoke(self, asked: Invocation) -> Invoked:
+        """Run an action; see `controller.invoke.action.ActionInvoker`."""
         ...
 
-    def try_begin(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        transid: TransId,
-        received_ms: int,
-        on_end: OnEnd,
-        binding: QualifiedName | None = None,
-    ) -> ActivationMessage | None:
-        """Begin to run *action*, if nothing has to be waited for before; see there."""
+    def try_begin(self, asked: Invocation, on_end: OnEnd) -> ActivationMessage | None:
+        """Begin to run an action, if nothing has to be waited for before; see there."""
         ...
 
     async def promise(self, message: ActivationMessage) -> Accepted:

@@ -97,14 +97,7 @@ class Shortcut:
         try:
             self._invocations.check(resolved.action, call.given)
             self._services.entitlement.check_invocation(identity)
-            message = self._services.invoker.try_begin(
-                identity,
-                resolved.action,
-                call.payload,
-                transid=call.transid,
-                received_ms=received_ms,
-                on_end=wait.ended,
-            )
+            message = self._services.invoker.try_begin(call.invocation(resolved), wait.ended)
         except BriskError:
             return False  # nothing was begun or counted: the other way finds the words
         if message is None:

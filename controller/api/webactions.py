@@ -29,7 +29,7 @@ from controller.api.services import Services
 from controller.edge import answers, auth, content, cors
 from controller.edge.gate import refusal
 from controller.edge.transid import TRANSID
-from controller.invoke.action import Accepted
+from controller.invoke.invocation import Accepted, Invocation
 from controller.invoke.resolve import Resolved
 from controller.web.request import WebRequest, answers_options, arguments, is_web
 from controller.web.response import WebAnswer, rendered, split_extension
@@ -129,14 +129,14 @@ class WebActions:
         received_ms: int,
     ) -> web.Response:
         outcome = await self._services.invoker.invoke(
-            owner,
-            resolved.action,
-            codec.encode(arguments(asked, resolved.action)),
-            blocking=True,
-            wait_ms=self._limits.blocking_wait_ms,
-            transid=request[TRANSID],
-            received_ms=received_ms,
-            binding=resolved.binding,
+            Invocation(
+                identity=owner,
+                meant=resolved,
+                payload=codec.encode(arguments(asked, resolved.action)),
+                transid=request[TRANSID],
+                received_ms=received_ms,
+                wait_ms=self._limits.blocking_wait_ms,
+            )
         )
         if isinstance(outcome, Accepted):
             raise ResponseNotReady

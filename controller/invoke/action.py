@@ -6,7 +6,7 @@ are too large for the bus are left with the store, and the message says where.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol, TypeAlias
 
@@ -16,17 +16,16 @@ from common.codec import encode
 from common.entity.action import Action
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
-from common.entity.names import QualifiedName
 from common.entity.parameters import merge
 from common.entropy import Entropy
 from common.errors import ArgumentsTooBig
-from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
+from common.ids import RANDOM_BITS, ControllerId, activation_id
 from common.message.activation import ActivationMessage
 from common.message.hint import Hint
 from common.store.port import BlobStore
 from controller.balance.inflight import GRACE_S, InFlight, OnEnd
 from controller.balance.port import LoadBalancer
-from controller.invoke.resolve import Resolved
+from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 
 PROVIDE_API_KEY: Final = "provide-api-key"
 ENVELOPE_BYTES: Final = 6068
@@ -42,20 +41,6 @@ class Keys(Protocol):
     async def api_key(self, uuid: str) -> str:
         """Return `uuid:key`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The activation is on its way, or still running; its record can be read later."""
-
-    activation_id: ActivationId
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The activation ended while the caller waited."""
-
-    record: ActivationRecord
 
 
 class ActionInvoker:
@@ -92,66 +77,26 @@ class ActionInvoker:
         """Whether any invoker takes activations."""
         return self._balancer.is_usable
 
-    async def invoke(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        wait_ms: int,
-        transid: TransId,
-        received_ms: int,
-        binding: QualifiedName | None = None,
-    ) -> Accepted | Finished:
-        """Run *action* once with *payload* over its bound parameters.
+    async def invoke(self, asked: Invocation) -> Invoked:
+        """Run an action once.
 
-        payload: a JSON object, checked; None is none.
-        wait_ms: how long a *blocking* call waits.
-        received_ms: when the request came in; the record's `waitTime` counts from here.
-        binding: through which *action* was named.
         Raises `ArgumentsTooBig`; `BusUnavailable` or `StoreUnavailable` when it was not accepted,
             or a wait ended and no disk takes it.
         """
-        asks_for_key = _asks_for_key(action)
-        message = self._message(
-            identity,
-            Resolved(action, binding),
-            payload,
-            transid=transid,
-            received_ms=received_ms,
-            api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
-            blocking=blocking,
-        )
-        return await self._sent(message, action, wait_ms=wait_ms)
-
-    async def invoke_part(
-        self,
-        identity: Identity,
-        meant: Resolved,
-        payload: bytes | None,
-        *,
-        wait_ms: int,
-        transid: TransId,
-        cause: ActivationId,
-    ) -> Accepted | Finished:
-        """Run an action once as a part of the sequence or composition *cause*, and wait for it.
-
-        payload: JSON, an object or an array, which is passed on as it is; None is none.
-        Raises as `invoke` does.
-        """
-        asks_for_key = _asks_for_key(meant.action)
-        message = self._message(
-            identity,
-            meant,
-            payload,
-            transid=transid,
-            received_ms=self._clock.now_ms(),
-            api_key=await self._keys.api_key(identity.uuid) if asks_for_key else None,
-            blocking=True,
-            cause=cause,
-        )
-        return await self._sent(message, meant.action, wait_ms=wait_ms)
+        action = asked.meant.action
+        key = await self._keys.api_key(asked.identity.uuid) if _asks_for_key(action) else None
+        message = self._message(asked, api_key=key)
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._enter(message, action, partial(_bring, waiter))
+        try:
+            message = await self._published(message, durable=not message.blocking)
+        except BaseException:
+            self._inflight.forget(message.activation_id)
+            raise
+        if asked.wait_ms is None:
+            return Accepted(message.activation_id)
+        record = await _wait(waiter, asked.wait_ms / 1000)
+        return await self.promise(message) if record is None else Finished(record)
 
     def foretell(self, identity: Identity, action: Action) -> None:
         """Tell an invoker that *action* is likely to be invoked soon. May be lost; raises nothing.
@@ -169,21 +114,6 @@ class ActionInvoker:
             )
         )
 
-    async def _sent(
-        self, message: ActivationMessage, action: Action, *, wait_ms: int
-    ) -> Accepted | Finished:
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._enter(message, action, partial(_bring, waiter))
-        try:
-            message = await self._published(message, durable=not message.blocking)
-        except BaseException:
-            self._inflight.forget(message.activation_id)
-            raise
-        if not message.blocking:
-            return Accepted(message.activation_id)
-        record = await _wait(waiter, wait_ms / 1000)
-        return await self.promise(message) if record is None else Finished(record)
-
     async def _published(self, message: ActivationMessage, *, durable: bool) -> ActivationMessage:
         """Send *message*, or one that says where its arguments lie, and return what was sent."""
         try:
@@ -200,34 +130,16 @@ class ActionInvoker:
             env_ref = await self._blobs.put(encode(dict(message.init_env)))
         return replace(message, payload=b"{}", payload_ref=ref, init_env={}, init_env_ref=env_ref)
 
-    def try_begin(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        transid: TransId,
-        received_ms: int,
-        on_end: OnEnd,
-        binding: QualifiedName | None = None,
-    ) -> ActivationMessage | None:
+    def try_begin(self, asked: Invocation, on_end: OnEnd) -> ActivationMessage | None:
         """Begin a blocking invocation, if nothing has to be waited for before; else None.
 
         on_end: called once when it ends. Who stops waiting before then calls `promise`.
         Raises `ArgumentsTooBig`; `BusUnavailable` when it was not accepted.
         """
-        if _asks_for_key(action):
+        if _asks_for_key(asked.meant.action):
             return None
-        message = self._message(
-            identity,
-            Resolved(action, binding),
-            payload,
-            transid=transid,
-            received_ms=received_ms,
-            api_key=None,
-            blocking=True,
-        )
-        self._enter(message, action, on_end)
+        message = self._message(asked, api_key=None)
+        self._enter(message, asked.meant.action, on_end)
         try:
             sent = self._balancer.try_publish(message)
         except BaseException:
@@ -242,25 +154,14 @@ class ActionInvoker:
         await self._bus.secure(message)
         return Accepted(message.activation_id)
 
-    def _message(
-        self,
-        identity: Identity,
-        meant: Resolved,
-        payload: bytes | None,
-        *,
-        transid: TransId,
-        received_ms: int,
-        api_key: str | None,
-        blocking: bool,
-        cause: ActivationId | None = None,
-    ) -> ActivationMessage:
-        action = meant.action
-        arguments = merge(action.parameters, payload)
+    def _message(self, asked: Invocation, *, api_key: str | None) -> ActivationMessage:
+        identity, action = asked.identity, asked.meant.action
+        arguments = merge(action.parameters, asked.payload)
         if arguments.size_bytes > self._max_bytes:
             raise ArgumentsTooBig
         return ActivationMessage(
             activation_id=activation_id(self._clock.now_ms(), self._entropy.bits(RANDOM_BITS)),
-            transid=transid,
+            transid=asked.transid,
             controller=self._controller,
             namespace=identity.namespace,
             subject=identity.subject,
@@ -269,14 +170,14 @@ class ActionInvoker:
             version=action.version,
             payload=arguments.payload,
             init_env=arguments.init_env,
-            received_ms=received_ms,
+            received_ms=asked.received_ms,
             memory_mb=action.limits.memory_mb,
             kind=action.exec.kind,
-            blocking=blocking,
+            blocking=asked.wait_ms is not None,
             api_key=api_key,
             stores=identity.own.store_activations is not False,
-            binding=meant.binding,
-            cause=cause,
+            binding=asked.meant.binding,
+            cause=asked.cause,
         )
 
     def _enter(self, message: ActivationMessage, action: Action, on_end: OnEnd) -> None:

@@ -11,18 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
+from common.clock import Clock
 from common.entity.action import SEQUENCE, Action
 from common.entity.activation import ActivationRecord, Response
 from common.entity.forms import parsed
 from common.entity.identity import Identity
 from common.entity.names import QualifiedName
 from common.errors import BriskError, NotAuthorized
-from common.ids import ActivationId, TransId
+from common.ids import ActivationId
 from common.log import logger
 from common.message.activation import ActivationMessage
 from controller.invoke import conductor, sequence
-from controller.invoke.action import Accepted, Finished
 from controller.invoke.composite import Part, is_conductor
+from controller.invoke.invocation import Accepted, Invocation, Invoked
 from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
 
 GRACE_MS: Final = 60_000
@@ -43,16 +44,7 @@ class Primitives(Protocol):
         """Whether any invoker takes activations."""
         ...
 
-    async def invoke_part(
-        self,
-        identity: Identity,
-        meant: Resolved,
-        payload: bytes | None,
-        *,
-        wait_ms: int,
-        transid: TransId,
-        cause: ActivationId,
-    ) -> Accepted | Finished:
+    async def invoke(self, asked: Invocation) -> Invoked:
         """See there."""
         ...
 
@@ -70,14 +62,12 @@ class Tally:
     composition: conductor.Counts = field(default_factory=conductor.Counts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Order:
     """A sequence or composition that is to be carried out."""
 
     message: ActivationMessage
-    identity: Identity
-    meant: Resolved
-    payload: bytes | None
+    asked: Invocation
     tally: Tally
 
     @property
@@ -88,7 +78,26 @@ class Order:
     @property
     def action(self) -> Action:
         """Return the sequence, or the conductor."""
-        return self.meant.action
+        return self.asked.meant.action
+
+    @property
+    def identity(self) -> Identity:
+        """Return in whose name its parts are invoked."""
+        return self.asked.identity
+
+    def part(
+        self, meant: Resolved, payload: bytes | None, *, received_ms: int, wait_ms: int
+    ) -> Invocation:
+        """Return the invocation of a part, which is waited for."""
+        return Invocation(
+            identity=self.identity,
+            meant=meant,
+            payload=payload,
+            transid=self.message.transid,
+            received_ms=received_ms,
+            wait_ms=wait_ms,
+            cause=self.id,
+        )
 
 
 @dataclass(slots=True)
@@ -143,12 +152,14 @@ class Composer:
         resolver: Resolver,
         *,
         inner: Inner,
+        clock: Clock,
         limit: int,
     ) -> None:
         """Make a composer for trees of at most *limit* actions."""
         self._primitives = primitives
         self._resolver = resolver
         self._inner = inner
+        self._clock = clock
         self._limit = limit
 
     async def parts_of(
@@ -193,7 +204,7 @@ class Composer:
         last: Response | None = None
         for meant, after in zip((*waiting, None), (*waiting[1:], None, None), strict=False):
             step = sequence.next_step(
-                payload=order.payload,
+                payload=order.asked.payload,
                 last=last,
                 is_over=len(course.parts) == len(waiting),
                 is_there=meant is not None,
@@ -243,7 +254,7 @@ class Composer:
     async def _run_composition(self, order: Order, course: Course) -> Response:
         rules = conductor.Rules(order.identity.namespace, self._limit)
         composition = conductor.Composition()
-        event: conductor.Event = conductor.Begun(order.payload)
+        event: conductor.Event = conductor.Begun(order.asked.payload)
         found: Resolved | None = None
         while True:
             composition, order.tally.composition, command = conductor.step(
@@ -253,7 +264,7 @@ class Composer:
                 case conductor.End(response):
                     return response
                 case conductor.Conduct(payload):
-                    outcome = await self._primitive(order, order.meant, payload, course)
+                    outcome = await self._primitive(order, order.asked.meant, payload, course)
                     event = _told(outcome, conductor.Conducted)
                 case conductor.LookUp(name):
                     event, found = await self._find(order, name)
@@ -301,13 +312,13 @@ class Composer:
     ) -> Outcome:
         action = meant.action
         try:
-            outcome = await self._primitives.invoke_part(
-                order.identity,
-                meant,
-                payload,
-                wait_ms=action.limits.timeout_ms + GRACE_MS,
-                transid=order.message.transid,
-                cause=order.id,
+            outcome = await self._primitives.invoke(
+                order.part(
+                    meant,
+                    payload,
+                    received_ms=self._clock.now_ms(),
+                    wait_ms=action.limits.timeout_ms + GRACE_MS,
+                )
             )
         except BriskError as error:
             log.warning("part_not_invoked", activation=order.id, action=action.name.doc_id,

@@ -12,22 +12,20 @@ from typing import Any, Final
 
 from common.bus.port import Bus, BusUnavailable, Delivery, MessageTooLarge
 from common.clock import Clock
-from common.entity.action import SEQUENCE, Action
+from common.entity.action import SEQUENCE
 from common.entity.activation import ActivationRecord, Response
-from common.entity.identity import Identity
-from common.entity.names import QualifiedName
 from common.entropy import Entropy
 from common.errors import BriskError
-from common.ids import RANDOM_BITS, ActivationId, ControllerId, TransId, activation_id
+from common.ids import RANDOM_BITS, ControllerId, activation_id
 from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.store.port import ActivationStore, Missing, StoreError
 from controller.balance.port import NoCapacity
 from controller.invoke import sequence
-from controller.invoke.action import Accepted, Finished
 from controller.invoke.composing import Composer, Course, Order, Primitives, Tally
 from controller.invoke.composite import interrupted, kept, record, unread
+from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.notes import Notes, identity_of
 from controller.invoke.promises import Promises
 from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
@@ -77,7 +75,9 @@ class Compositions:
         self._bounds = bounds
         self._entropy = Entropy()
         self._promises = Promises(bus, self._topic)
-        self._composer = Composer(primitives, resolver, inner=self, limit=bounds.length)
+        self._composer = Composer(
+            primitives, resolver, inner=self, clock=clock, limit=bounds.length
+        )
         self._tasks: asyncio.TaskGroup | None = None
         self._under_way: set[asyncio.Task[ActivationRecord]] = set()
         self._has_room = asyncio.Event()
@@ -87,39 +87,24 @@ class Compositions:
         """Return how many are under way, inner ones not counted."""
         return len(self._under_way)
 
-    async def invoke(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        wait_ms: int,
-        transid: TransId,
-        received_ms: int,
-        binding: QualifiedName | None = None,
-    ) -> Accepted | Finished:
-        """Carry out *action*, a sequence or a conductor; see `ActionInvoker.invoke`.
+    async def invoke(self, asked: Invocation) -> Invoked:
+        """Carry out a sequence or a composition; see `ActionInvoker.invoke`.
 
         Raises `NotAuthorized` when a component must not be invoked: then nothing runs. `NoCapacity`
         when as many are under way as may be. Else as there.
         """
+        action = asked.meant.action
         if action.exec.kind == SEQUENCE:
-            await self._composer.parts_of(identity, action)
-        meant = Resolved(action, binding)
-        message = self._message(
-            identity, meant, payload, blocking=blocking, transid=transid, received_ms=received_ms
-        )
-        if not blocking:
+            await self._composer.parts_of(asked.identity, action)
+        message = self._message(asked)
+        if asked.wait_ms is None:
             await self._order(message)
             return Accepted(message.activation_id)
         if len(self._under_way) >= self._bounds.under_way:
             raise NoCapacity(limit=LIMIT)
-        order = Order(
-            message=message, identity=identity, meant=meant, payload=payload, tally=Tally()
-        )
+        order = Order(message, asked, Tally())
         task = self._begin(self.carried_out(order))
-        await self._wait(task, wait_ms / 1000)
+        await self._wait(task, asked.wait_ms / 1000)
         if task.done() and not task.cancelled():
             return Finished(task.result())
         await self._promises.hold(order.id)
@@ -151,18 +136,9 @@ class Compositions:
         self, outer: Order, meant: Resolved, payload: bytes | None, tally: Tally
     ) -> Order:
         """Return the order for a part of *outer* that is made of others itself."""
-        message = self._message(
-            outer.identity,
-            meant,
-            payload,
-            blocking=True,
-            transid=outer.message.transid,
-            received_ms=self._clock.now_ms(),
-            cause=outer.id,
-        )
-        return Order(
-            message=message, identity=outer.identity, meant=meant, payload=payload, tally=tally
-        )
+        # Whoever carries it out waits for its record, and not with a clock.
+        asked = outer.part(meant, payload, received_ms=self._clock.now_ms(), wait_ms=0)
+        return Order(self._message(asked), asked, tally)
 
     async def carried_out(self, order: Order) -> ActivationRecord:
         """Carry out *order*, and return its record, which is kept by then."""
@@ -185,36 +161,26 @@ class Compositions:
         self._promises.over(order.id)
         return ended
 
-    def _message(
-        self,
-        identity: Identity,
-        meant: Resolved,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        transid: TransId,
-        received_ms: int,
-        cause: ActivationId | None = None,
-    ) -> ActivationMessage:
-        action = meant.action
+    def _message(self, asked: Invocation) -> ActivationMessage:
+        identity, action = asked.identity, asked.meant.action
         return ActivationMessage(
             activation_id=activation_id(self._clock.now_ms(), self._entropy.bits(RANDOM_BITS)),
-            transid=transid,
+            transid=asked.transid,
             controller=self._controller,
             namespace=identity.namespace,
             subject=identity.subject,
             action=action.name,
             rev=action.rev,
             version=action.version,
-            payload=payload or b"{}",
-            received_ms=received_ms,
+            payload=asked.payload or b"{}",
+            received_ms=asked.received_ms,
             memory_mb=action.limits.memory_mb,
             kind=action.exec.kind,
-            blocking=blocking,
-            cause=cause,
+            blocking=asked.wait_ms is not None,
+            cause=asked.cause,
             uuid=identity.uuid,
             stores=identity.own.store_activations is not False,
-            binding=meant.binding,
+            binding=asked.meant.binding,
         )
 
     async def _order(self, message: ActivationMessage) -> None:
@@ -292,14 +258,15 @@ class Compositions:
             log.warning("composition_not_read", activation=message.activation_id,
                         transid=message.transid, why=str(error))  # fmt: skip
             return await self._unread(message, gone=isinstance(error, NOT_THERE))
-        order = Order(
-            message=message,
+        asked = Invocation(
             identity=identity_of(message),
             meant=meant,
             payload=payload,
-            tally=Tally(),
+            transid=message.transid,
+            received_ms=message.received_ms,
+            wait_ms=None,
         )
-        return await self.carried_out(order)
+        return await self.carried_out(Order(message, asked, Tally()))
 
     async def _unread(self, message: ActivationMessage, *, gone: bool) -> ActivationRecord:
         now_ms = self._clock.now_ms()

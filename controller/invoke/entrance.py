@@ -5,16 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from common import metrics
-from common.entity.action import Action
-from common.entity.identity import Identity
-from common.entity.names import QualifiedName
-from common.ids import TransId
 from common.message.activation import ActivationMessage
 from common.service import serving
 from controller.balance.inflight import InFlight, OnEnd
-from controller.invoke.action import Accepted, ActionInvoker, Finished
+from controller.invoke.action import ActionInvoker
 from controller.invoke.composite import is_composite
 from controller.invoke.compositions import Compositions
+from controller.invoke.invocation import Accepted, Invocation, Invoked
 
 
 class Entrance:
@@ -43,54 +40,16 @@ class Entrance:
         self._compositions.stop()
         self._inflight.expire(math.inf)
 
-    async def invoke(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        wait_ms: int,
-        transid: TransId,
-        received_ms: int,
-        binding: QualifiedName | None = None,
-    ) -> Accepted | Finished:
-        """Run *action*; see `ActionInvoker.invoke`, and `Compositions.invoke`."""
-        way = self._compositions if is_composite(action) else self._primitives
-        return await way.invoke(
-            identity,
-            action,
-            payload,
-            blocking=blocking,
-            wait_ms=wait_ms,
-            transid=transid,
-            received_ms=received_ms,
-            binding=binding,
-        )
+    async def invoke(self, asked: Invocation) -> Invoked:
+        """Run an action; see `ActionInvoker.invoke`, and `Compositions.invoke`."""
+        way = self._compositions if is_composite(asked.meant.action) else self._primitives
+        return await way.invoke(asked)
 
-    def try_begin(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        transid: TransId,
-        received_ms: int,
-        on_end: OnEnd,
-        binding: QualifiedName | None = None,
-    ) -> ActivationMessage | None:
+    def try_begin(self, asked: Invocation, on_end: OnEnd) -> ActivationMessage | None:
         """Begin a blocking invocation, if nothing has to be waited for before; else None."""
-        if is_composite(action):
+        if is_composite(asked.meant.action):
             return None
-        return self._primitives.try_begin(
-            identity,
-            action,
-            payload,
-            transid=transid,
-            received_ms=received_ms,
-            on_end=on_end,
-            binding=binding,
-        )
+        return self._primitives.try_begin(asked, on_end)
 
     async def promise(self, message: ActivationMessage) -> Accepted:
         """Make an activation last that nobody waits for any more."""

@@ -16,8 +16,8 @@ from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
 from common.store.catalog import Catalog
-from controller.invoke.action import Accepted, Finished
 from controller.invoke.compositions import Bounds, Compositions
+from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.notes import Notes
 from controller.invoke.resolve import Resolved, Resolver
 from tests.fakes.clock import FakeClock
@@ -76,19 +76,12 @@ class Primitives:
     def foretell(self, identity: Identity, action: Action) -> None:
         self.foretold.append(action.name.name)
 
-    async def invoke_part(
-        self,
-        identity: Identity,
-        meant: Resolved,
-        payload: bytes | None,
-        *,
-        wait_ms: int,
-        transid: TransId,
-        cause: ActivationId,
-    ) -> Accepted | Finished:
-        assert wait_ms == meant.action.limits.timeout_ms + 60_000
-        self.asked.append((meant.action.name.name, payload, cause))
-        self.identities.append(identity)
+    async def invoke(self, asked: Invocation) -> Invoked:
+        action = asked.meant.action
+        assert asked.wait_ms == action.limits.timeout_ms + 60_000
+        assert asked.cause is not None
+        self.asked.append((action.name.name, asked.payload, asked.cause))
+        self.identities.append(asked.identity)
         await self.may_end.wait()
         if self.failure is not None:
             raise self.failure
@@ -136,16 +129,17 @@ class Controller:
         blocking: bool = True,
         wait_ms: int = 60_000,
         identity: Identity = GUEST,
-    ) -> Accepted | Finished:
+    ) -> Invoked:
         action = await self.catalog.actions.get(named(name))
         return await self.compositions.invoke(
-            identity,
-            action,
-            payload,
-            blocking=blocking,
-            wait_ms=wait_ms,
-            transid=TransId("t"),
-            received_ms=self.clock.now_ms(),
+            Invocation(
+                identity=identity,
+                meant=Resolved(action),
+                payload=payload,
+                transid=TransId("t"),
+                received_ms=self.clock.now_ms(),
+                wait_ms=wait_ms if blocking else None,
+            )
         )
 
     async def until(self, is_so: Callable[[], bool]) -> None:

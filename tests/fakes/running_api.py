@@ -10,14 +10,13 @@ from typing import Any
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
-from common.entity.action import Action, BlobRef
+from common.entity.action import BlobRef
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.manifest import Manifest
-from common.entity.names import QualifiedName
 from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.health import Health
-from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject, TransId
+from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject
 from common.message.activation import ActivationMessage
 from common.settings import LimitSettings, Settings
 from common.store.catalog import Catalog
@@ -34,8 +33,9 @@ from common.store.port import (
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
 from controller.app import Services, build_app
+from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
-from controller.invoke.action import Accepted, Finished
+from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.resolve import Resolver
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_record, an_id
@@ -210,7 +210,7 @@ class Obedient:
     outcome: Accepted | Finished = field(default_factory=lambda: Finished(a_record()))
     refusal: Exception | None = None
     failure: Exception | None = None
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[Invocation] = field(default_factory=list)
 
     def charge_invocation(self, identity: Identity) -> None:
         if self.refusal is not None:
@@ -225,40 +225,17 @@ class Obedient:
     def charge_firing(self, identity: Identity) -> None:
         self.charge_invocation(identity)
 
-    def try_begin(
-        self, identity: Identity, action: Action, payload: bytes | None, **_: Any
-    ) -> None:
+    def try_begin(self, asked: Invocation, on_end: OnEnd) -> None:
         """Everything has to be waited for here."""
 
     async def promise(self, message: ActivationMessage) -> Accepted:
         return Accepted(message.activation_id)
 
-    async def invoke(
-        self,
-        identity: Identity,
-        action: Action,
-        payload: bytes | None,
-        *,
-        blocking: bool,
-        wait_ms: int,
-        transid: TransId,
-        received_ms: int,
-        binding: QualifiedName | None = None,
-    ) -> Accepted | Finished:
-        self.asked.append(
-            {
-                "action": action,
-                "payload": payload,
-                "blocking": blocking,
-                "wait_ms": wait_ms,
-                "transid": transid,
-                "received_ms": received_ms,
-            }
-            | ({} if binding is None else {"binding": binding})
-        )
+    async def invoke(self, asked: Invocation) -> Invoked:
+        self.asked.append(asked)
         if self.failure is not None:
             raise self.failure
-        return self.outcome if blocking else Accepted(an_id(7))
+        return Accepted(an_id(7)) if asked.wait_ms is None else self.outcome
 
 
 @dataclass

@@ -10,7 +10,7 @@ from common.entity.activation import Response, Status
 from common.errors import TooManyConcurrent, TooManyRequests
 from common.settings import LimitSettings
 from controller.balance.port import NoCapacity
-from controller.invoke.action import Accepted, Finished
+from controller.invoke.invocation import Accepted, Finished
 from tests.fakes.records import a_record, an_id
 from tests.fakes.running_api import Api, authorization, running_api
 
@@ -76,7 +76,7 @@ async def test_a_wait_that_ended_is_answered_with_the_id(api: Api) -> None:
     api.invoker.outcome = Accepted(an_id(9))
     status, body, _ = await api.ask("POST", "~/actions/hello?blocking=on&timeout=10")
     assert (status, body) == (202, {"activationId": an_id(9)})
-    assert api.invoker.asked[-1]["wait_ms"] == 10
+    assert api.invoker.asked[-1].wait_ms == 10
 
 
 async def test_body_and_result_pass_through_digit_for_digit(api: Api) -> None:
@@ -86,7 +86,7 @@ async def test_body_and_result_pass_through_digit_for_digit(api: Api) -> None:
 
     path = "~/actions/hello?blocking=true"
     assert (await api.ask("POST", path + "&result=true", text))[0] == 200
-    assert api.invoker.asked[-1]["payload"] == text
+    assert api.invoker.asked[-1].payload == text
     _, _, answer = await api.ask("POST", path, text)
     assert text in await answer.read()
 
@@ -96,7 +96,7 @@ async def test_no_body_is_no_payload_whatever_its_type(api: Api, headers: dict[s
     await make(api)
     status, _, _ = await api.ask("POST", "~/actions/hello", b"", headers=headers)
     assert status == 202
-    assert api.invoker.asked[-1]["payload"] is None
+    assert api.invoker.asked[-1].payload is None
 
 
 async def test_the_request_is_known_by_its_id_and_the_time_it_came(api: Api) -> None:
@@ -104,7 +104,7 @@ async def test_the_request_is_known_by_its_id_and_the_time_it_came(api: Api) -> 
     headers = {"X-Request-ID": "mine"}
     _, _, answer = await api.ask("POST", "~/actions/hello", {}, headers=headers)
     asked = api.invoker.asked[-1]
-    assert (asked["transid"], asked["received_ms"]) == ("mine", api.clock.now_ms())
+    assert (asked.transid, asked.received_ms) == ("mine", api.clock.now_ms())
     assert answer.headers["X-Request-ID"] == "mine"
 
 

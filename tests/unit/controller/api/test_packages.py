@@ -55,9 +55,13 @@ async def test_an_action_inherits_from_its_package_and_through_a_binding(api: Ap
 
     await api.ask("POST", "~/actions/bd/act?blocking=true", {})
     asked = api.invoker.asked[-1]
-    assert asked["action"].name.doc_id == "guest/pk/act"
-    assert asked["binding"].doc_id == "guest/bd"
-    assert {each.key: each.value for each in asked["action"].parameters} == {"a": 9, "b": 2, "c": 2}
+    assert asked.meant.action.name.doc_id == "guest/pk/act"
+    assert asked.meant.binding == QualifiedName(Namespace("guest"), None, "bd")
+    assert {each.key: each.value for each in asked.meant.action.parameters} == {
+        "a": 9,
+        "b": 2,
+        "c": 2,
+    }
 
 
 async def test_what_is_bound_lists_the_actions_of_its_provider(api: Api) -> None:
@@ -94,7 +98,7 @@ async def test_what_is_shared_is_read_run_and_bound_but_never_written(api: Api) 
     status, shown, _ = await api.ask("GET", f"{root}/actions/pk/act")
     assert (status, pairs(shown["parameters"])) == (200, {"a": 1, "c": 3})
     status, _, _ = await api.ask("POST", f"{root}/actions/pk/act?blocking=true", {})
-    assert (status, api.invoker.asked[-1]["action"].name.namespace) == (200, OTHERS)
+    assert (status, api.invoker.asked[-1].meant.action.name.namespace) == (200, OTHERS)
     status, _, _ = await api.ask(
         "PUT", "~/packages/theirs", {"binding": {"namespace": "other", "name": "pk"}}
     )

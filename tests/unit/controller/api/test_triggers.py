@@ -42,11 +42,11 @@ async def test_a_firing_starts_each_active_rules_action_and_leaves_one_record(ap
 
     assert status == 202
     assert answer.headers["x-openwhisk-activation-id"] == body["activationId"]
-    started = [each["action"].name.doc_id for each in api.invoker.asked]
+    started = [each.meant.action.name.doc_id for each in api.invoker.asked]
     assert sorted(started) == ["guest/act", "guest/pk/act"]
     for each in api.invoker.asked:
-        given = json.loads(each["payload"])
-        assert (given["p"], given["x"], each["blocking"]) == (1, 1, False)
+        given = json.loads(each.payload or b"")
+        assert (given["p"], given["x"], each.wait_ms) == (1, 1, None)
         assert "authorization" not in given["__ow_headers"]
     [record] = api.activations.records
     assert record.activation_id == body["activationId"]

@@ -8,7 +8,7 @@ import pytest
 from common.entity.activation import Response, Status
 from common.errors import TooManyRequests
 from common.ids import ActivationId
-from controller.invoke.action import Accepted, Finished
+from controller.invoke.invocation import Accepted, Finished
 from tests.fakes.records import a_record
 from tests.fakes.running_api import Api
 
@@ -37,7 +37,7 @@ async def test_anybody_calls_and_the_activation_is_the_owners(api: Api) -> None:
     assert answer.headers["Content-Type"] == "text/html; charset=UTF-8"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "x-openwhisk-activation-id" in answer.headers
-    told = json.loads(api.invoker.asked[-1]["payload"])
+    told = json.loads(api.invoker.asked[-1].payload or b"")
     assert (told["__ow_path"], told["x"]) == ("/a/b", "1")
     assert "__ow_user" not in told
 
@@ -80,7 +80,7 @@ async def test_who_has_a_key_is_told_apart_from_who_claims_to(api: Api) -> None:
     answers(api, {})
     status, _, _ = await api.ask("GET", f"{WEB}/page.json")
     assert status == 200
-    assert json.loads(api.invoker.asked[-1]["payload"])["__ow_user"] == "guest"
+    assert json.loads(api.invoker.asked[-1].payload or b"")["__ow_user"] == "guest"
     status, _, _ = await api.ask("GET", f"{WEB}/page.json", headers={"Authorization": "Basic bm8="})
     assert status == 401
 
@@ -130,4 +130,4 @@ async def test_a_package_passes_its_parameters_on(api: Api) -> None:
     answers(api, {})
     status, _, _ = await api.ask("GET", "/api/v1/web/guest/pk/page")
     assert status == 204
-    assert [each.key for each in api.invoker.asked[-1]["action"].parameters] == ["a"]
+    assert [each.key for each in api.invoker.asked[-1].meant.action.parameters] == ["a"]

@@ -20,7 +20,9 @@ from common.message.topics import Topic
 from controller.balance.inflight import InFlight
 from controller.balance.port import NoCapacity
 from controller.balance.single import SingleInvoker
-from controller.invoke.action import ENVELOPE_BYTES, Accepted, ActionInvoker, Finished
+from controller.invoke.action import ENVELOPE_BYTES, ActionInvoker
+from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
+from controller.invoke.resolve import Resolved
 from invoker.record import of_failure
 from tests.fakes.jobs import an_action
 from tests.fakes.running_api import MemoryBlobs
@@ -82,15 +84,16 @@ class Controller:
 
     async def invoke(
         self, action: Action, payload: bytes | None = None, *, blocking: bool, wait_ms: int = 60_000
-    ) -> Accepted | Finished:
+    ) -> Invoked:
         return await self.invoker.invoke(
-            GUEST,
-            action,
-            payload,
-            blocking=blocking,
-            wait_ms=wait_ms,
-            transid=TransId("t"),
-            received_ms=1,
+            Invocation(
+                identity=GUEST,
+                meant=Resolved(action),
+                payload=payload,
+                transid=TransId("t"),
+                received_ms=1,
+                wait_ms=wait_ms if blocking else None,
+            )
         )
 
     async def sent(self) -> ActivationMessage:

@@ -7,7 +7,7 @@ import pytest
 from common.entity.action import Action, Exec
 from common.service import serving
 from controller.invoke import composing
-from controller.invoke.action import Accepted, Finished
+from controller.invoke.invocation import Accepted, Finished
 from tests.fakes.compositions import Controller, a_sequence, named
 
 

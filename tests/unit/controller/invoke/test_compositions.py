@@ -15,7 +15,7 @@ from common.errors import NotAuthorized
 from common.service import serving
 from common.store.port import StoreUnavailable
 from controller.balance.port import NoCapacity
-from controller.invoke.action import Accepted, Finished
+from controller.invoke.invocation import Accepted, Finished
 from tests.fakes.compositions import (
     DONE,
     TOPIC,
