@@ -1,6 +1,6 @@
 """Writes `docs/reference/` from the declarations, so that it cannot say anything else.
 
-Also the table of states in `docs/lifecycle.md`, whose other words are written by hand.
+Also the state machines in `docs/lifecycle.md`, whose other words are written by hand.
 
 `python -m docs.generate` writes, `python -m docs.generate --check` only tells what is stale, with
 exit code 1. `tests/house/test_docs.py` does the same on every run.

@@ -1,47 +1,124 @@
-"""Puts the table of a sandbox's states into `docs/lifecycle.md`.
+"""Draws the state machines of the platform into `docs/lifecycle.md`.
 
-The table is declared once, in the docstring of `invoker/pool/container.py`, where a test holds it
-against the code. The page around it is written by hand; what is between its two marks is not.
+A machine is a table in code (`common.machine`): the one that runs is the one that is drawn. The
+page around the drawings is written by hand; what is between its marks is not.
 """
 
-from typing import Final
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from itertools import groupby
+from types import ModuleType
+from typing import Any, Final, NamedTuple
 
+from common.bus import promise
+from common.machine import Move
+from common.store import shard
+from controller.balance import health
+from controller.invoke import conductor, linking
+from invoker.driver.docker import outage
 from invoker.pool import container
 
-BEGIN: Final = "<!-- Written by docs/generate.py from invoker/pool/container.py: `make docs`. -->\n"
-END: Final = "<!-- Until here. -->\n"
+MACHINES: Final[Mapping[str, ModuleType]] = {
+    "sandbox": container,
+    "promise": promise,
+    "composition": conductor,
+    "rule": linking,
+    "invoker": health,
+    "engine": outage,
+    "day": shard,
+}
+"""By the name that stands in the marks; each has a table `MOVES`."""
 
+END: Final = "<!-- Until here. -->"
+_BEGIN: Final = re.compile(
+    r"<!-- The machine (\w+), written by docs/generate\.py from (\S+): `make docs`\. -->"
+)
 _HEAD: Final = ["| state | event | next state | command | |", "|---|---|---|---|---|"]
 
 
+class Row(NamedTuple):
+    """One move, in words."""
+
+    state: str
+    event: str
+    following: str
+    command: str
+    note: str
+
+
+class NoMark(ValueError):
+    """The page has no place for a machine, or one for no machine."""
+
+
+def begin(name: str) -> str:
+    """Return the mark under which the machine *name* is drawn."""
+    source = (MACHINES[name].__name__).replace(".", "/") + ".py"
+    return f"<!-- The machine {name}, written by docs/generate.py from {source}: `make docs`. -->"
+
+
 def inserted(page: str) -> str:
-    """Return *page* with the table of today between its marks. Raises ValueError without marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("the page has no marks for the table of states")
-    return f"{before}{BEGIN}{table()}{END}{after}"
+    """Return *page* with each machine of today between its marks. Raises `NoMark`."""
+    marks = [(match[1], match[0]) for match in _BEGIN.finditer(page)]
+    if sorted(marks) != sorted((name, begin(name)) for name in MACHINES):
+        raise NoMark(f"the page must have one mark for each of {', '.join(MACHINES)}")
+    for name, mark in marks:
+        before, _, rest = page.partition(mark)
+        _, end, after = rest.partition(END)
+        if not end or _BEGIN.search(rest[: rest.index(end)]):
+            raise NoMark(f"the drawing of {name} has no end")
+        page = f"{before}{mark}\n{drawn(rows(MACHINES[name]))}{end}{after}"
+    return page
 
 
-def table() -> str:
-    """Return the table of the docstring in Markdown."""
-    lines = (container.__doc__ or "").splitlines()
-    ruler = next(number for number, line in enumerate(lines) if line.lstrip().startswith("---"))
-    starts = [at for at, sign in enumerate(lines[ruler]) if lines[ruler][at - 1 : at + 1] == " -"]
-    rows = []
-    for line in lines[ruler + 1 :]:
-        if not line.strip():
-            break
-        state, event, following, command, note = _cells(line, starts)
-        rows.append(f"| {state} | `{event}` | {following} | {command} | {note} |")
-    return "\n".join([*_HEAD, *rows]) + "\n"
+def rows(machine: ModuleType) -> list[Row]:
+    """Return what *machine* can do, in the order of its states."""
+    found: list[Row] = []
+    for (state, event), moves in machine.MOVES.items():
+        for move in [moves] if isinstance(moves, Move) else moves:
+            command = "" if move.do is None else _word(move.do)
+            found.append(Row(state.name, _word(event), move.to.name, command, move.note))
+    order = [state.name for state in type(next(iter(machine.MOVES))[0])]
+    return sorted(found, key=lambda row: order.index(row.state))
 
 
-def _cells(line: str, starts: list[int]) -> list[str]:
-    """Return the four columns that begin at *starts*, and what stands behind the last one."""
-    *firm, last = [
-        line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)
+def drawn(moves: Sequence[Row]) -> str:
+    """Return the picture and the table of *moves* in Markdown."""
+    cells = [
+        f"| {row.state} | `{row.event}` | {row.following} | {row.command} | {row.note} |"
+        for row in moves
     ]
-    command, _, note = last.partition(" ")
-    # A row without a command may have a note all the same.
-    return [*firm, command, note.strip()] if command[:1].isupper() else [*firm, "", last]
+    return "\n".join(["```", *_picture(moves), "```", "", *_HEAD, *cells]) + "\n"
+
+
+def _picture(moves: Sequence[Row]) -> Iterable[str]:
+    """Yield the lines of a picture: from each state an arrow to each that may follow."""
+    width = max(len(row.state) for row in moves)
+    arrows = {
+        state: _arrows(list(group)) for state, group in groupby(moves, key=lambda row: row.state)
+    }
+    reach = max(len(events) for each in arrows.values() for events in each.values())
+    for state, targets in arrows.items():
+        for number, (following, events) in enumerate(targets.items()):
+            is_last = number == len(targets) - 1
+            fork = {(True, True): "──", (True, False): "┬─", (False, True): "└─"}.get(
+                (number == 0, is_last), "├─"
+            )
+            head = f"{state:<{width}} ─" if number == 0 else " " * (width + 2)
+            line = "─" * (reach - len(events) + 1)
+            yield f"{head}{fork} {events} {line}► {following}"
+
+
+def _arrows(moves: Iterable[Row]) -> dict[str, str]:
+    """Return by the state that follows what leads there."""
+    found: dict[str, dict[str, None]] = {}
+    for row in moves:
+        found.setdefault(row.following, {})[row.event] = None
+    return {following: ", ".join(events) for following, events in found.items()}
+
+
+def _word(value: Any) -> str:
+    """Return the name of an event or a command, written as a class is."""
+    if isinstance(value, Enum):
+        return "".join(part.title() for part in value.name.split("_"))
+    return str(value.__name__)

@@ -5,7 +5,8 @@ promised is entered and synced, and callers that come together share the sync. T
 and ends is only appended: this survives `kill -9`, and after a power cut "it may have run" is the
 honest answer. At the next start what was not settled is delivered again.
 
-Entries (one line each, see `common.append_log`; the number is of the message, not of the line):
+Entries (one line each, see `common.append_log`; the number is of the message, not of the line;
+what they make of a message is the table in `common.bus.promise`):
 
     accepted <number> <topic> <0|1: started> <message>
     started <number>
@@ -27,6 +28,7 @@ from typing import Final
 
 from common.append_log import AppendLog, DamagedLog, Segment, entries
 from common.bus.port import BusFull, BusUnavailable, Message
+from common.bus.promise import Entry, Phase, after
 from common.message import encoding
 from common.message.topics import Topic
 
@@ -44,8 +46,13 @@ class Ticket:
     number: int
     topic: Topic
     message: Message
-    was_started: bool
+    phase: Phase
     segment: Segment
+
+    @property
+    def was_started(self) -> bool:
+        """Whether it may have run."""
+        return self.phase is Phase.STARTED
 
 
 class Journal:
@@ -121,7 +128,7 @@ class Journal:
             segment = self._append(line)
         except OSError as error:
             raise BusUnavailable(f"The journal takes no message: {error.strerror}.") from error
-        ticket = Ticket(self._next, topic, message, was_started, segment)
+        ticket = Ticket(self._next, topic, message, _promised(was_started), segment)
         self._open[ticket.number] = ticket
         self._next += 1
         return ticket
@@ -148,10 +155,10 @@ class Journal:
     def start(self, ticket: Ticket) -> None:
         """Note that the work of *ticket* begins. Raises `BusUnavailable`."""
         try:
-            self._append(b"started %d" % ticket.number)
+            self._append(_entry(Entry.STARTED, ticket.number))
         except OSError as error:
             raise BusUnavailable(f"The journal takes no start: {error.strerror}.") from error
-        ticket.was_started = True
+        ticket.phase = after(ticket.phase, Entry.STARTED)
 
     def settle(self, ticket: Ticket) -> None:
         """Note that *ticket* is done for good. Idempotent, and never fails.
@@ -160,7 +167,7 @@ class Journal:
         """
         if self._open.pop(ticket.number, None) is None:
             return
-        line = b"settled %d" % ticket.number
+        line = _entry(Entry.SETTLED, ticket.number)
         try:
             self._append(line)
         except OSError:
@@ -230,24 +237,33 @@ class Journal:
 
     def _take_over_entry(self, segment: Segment, entry: bytes) -> None:
         word, _, rest = entry.partition(b" ")
-        if word == b"accepted":
-            digits, topic, started, message = rest.split(b" ", 3)
-            number = int(digits)
+        kind = Entry(word.decode())
+        digits, _, rest = rest.partition(b" ")
+        number = int(digits)
+        ticket = self._open.get(number)
+        if kind is Entry.ACCEPTED:
+            topic, started, message = rest.split(b" ", 2)
+            phase = _promised(started == b"1")
             self._open[number] = Ticket(
-                number, Topic(topic.decode()), encoding.decode(message), started == b"1", segment
+                number, Topic(topic.decode()), encoding.decode(message), phase, segment
             )
-        elif word == b"started":
-            number = int(rest)
-            if number in self._open:
-                self._open[number].was_started = True
-        elif word == b"settled":
-            number = int(rest)
-            self._open.pop(number, None)
-        else:
-            raise ValueError("its first word is unknown")
+        elif ticket is not None:
+            ticket.phase = after(ticket.phase, kind)
+            if ticket.phase is Phase.SETTLED:
+                del self._open[number]
         self._next = max(self._next, number + 1)
 
 
+def _promised(was_started: bool) -> Phase:
+    """Return how far a message is whose promise is written; it may run already."""
+    phase = after(Phase.UNHEARD, Entry.ACCEPTED)
+    return after(phase, Entry.STARTED) if was_started else phase
+
+
+def _entry(word: Entry, number: int) -> bytes:
+    return b"%b %d" % (word.encode(), number)
+
+
 def _accepted(number: int, topic: Topic, message: Message, was_started: bool) -> bytes:
-    head = b"accepted %d %b %d " % (number, topic.encode(), was_started)
+    head = b"%b %d %b %d " % (Entry.ACCEPTED.encode(), number, topic.encode(), was_started)
     return head + encoding.encode(message)

@@ -5,7 +5,8 @@ process was killed; the commit that would have told the broker never left. So ea
 settlement is appended here first. An entry survives `kill -9`, and after a power cut "it may have
 run" is the honest answer.
 
-Entries (one line each, see `common.append_log`):
+Entries (one line each, see `common.append_log`; what they make of a message is the table in
+`common.bus.promise`):
 
     started <topic> <offset> <id>
     settled <topic> <offset> <id>
@@ -21,12 +22,11 @@ from typing import Final, TypeAlias
 
 from common.append_log import AppendLog, DamagedLog, Segment, entries
 from common.bus.port import BusUnavailable
+from common.bus.promise import Entry, Phase, after
 from common.ids import ActivationId
 from common.message.topics import Topic
 
 _COMPACT_BYTES: Final = 4 << 20
-_STARTED: Final = b"started"
-_SETTLED: Final = b"settled"
 
 _Place: TypeAlias = tuple[Topic, int]
 
@@ -38,7 +38,7 @@ class Marks:
         """Take over what *log* holds. Raises `DamagedLog`, `OSError`."""
         self._log = log
         self._compact_bytes = compact_bytes
-        self._marks: dict[_Place, tuple[bytes, ActivationId]] = {}
+        self._marks: dict[_Place, tuple[Phase, ActivationId]] = {}
         self._low: dict[Topic, int] = {}
         self._owed: list[bytes] = []
         for segment in log.left_over:
@@ -64,24 +64,24 @@ class Marks:
 
     def was_started(self, topic: Topic, offset: int, activation: ActivationId) -> bool:
         """Tell whether the work of that message had begun."""
-        return self._marks.get((topic, offset)) == (_STARTED, activation)
+        return self._marks.get((topic, offset)) == (Phase.STARTED, activation)
 
     def was_settled(self, topic: Topic, offset: int, activation: ActivationId) -> bool:
         """Tell whether that message was done for good."""
-        return self._marks.get((topic, offset)) == (_SETTLED, activation)
+        return self._marks.get((topic, offset)) == (Phase.SETTLED, activation)
 
     def start(self, topic: Topic, offset: int, activation: ActivationId) -> None:
         """Note that its work begins. Raises `BusUnavailable`; then it must not."""
         try:
-            self._append(_entry(_STARTED, topic, offset, activation))
+            self._append(_entry(Entry.STARTED, topic, offset, activation))
         except OSError as error:
             raise BusUnavailable(f"The marks take no start: {error.strerror}.") from error
-        self._marks[topic, offset] = (_STARTED, activation)
+        self._enter((topic, offset), Entry.STARTED, activation)
 
     def settle(self, topic: Topic, offset: int, activation: ActivationId) -> None:
         """Note that it is done. Never fails: what cannot be written now is written later."""
-        line = _entry(_SETTLED, topic, offset, activation)
-        self._marks[topic, offset] = (_SETTLED, activation)
+        line = _entry(Entry.SETTLED, topic, offset, activation)
+        self._enter((topic, offset), Entry.SETTLED, activation)
         try:
             self._append(line)
         except OSError:
@@ -118,7 +118,9 @@ class Marks:
         log = self._log
         if log.active.size_bytes or log.is_suspect:
             log.rotate()
-        lines = [_entry(word, *place, mark) for place, (word, mark) in self._marks.items()]
+        lines = [
+            _entry(_ENTRY[phase], *place, mark) for place, (phase, mark) in self._marks.items()
+        ]
         if lines:
             log.append(*lines)
         self._owed.clear()
@@ -130,15 +132,24 @@ class Marks:
         for entry in entries(segment):
             try:
                 word, topic, offset, activation = entry.split(b" ")
-                if word not in (_STARTED, _SETTLED):
-                    raise ValueError("its first word is unknown")
+                kind = Entry(word.decode())
                 place = Topic(topic.decode()), int(offset)
             except ValueError as error:
                 raise DamagedLog(
                     f"The file {segment.path.name} holds a mark that is none: {error}"
                 ) from error
-            self._marks[place] = (word, ActivationId(activation.decode()))
+            self._enter(place, kind, ActivationId(activation.decode()))
+
+    def _enter(self, place: _Place, entry: Entry, activation: ActivationId) -> None:
+        phase, known = self._marks.get(place, (Phase.UNHEARD, activation))
+        # Where offsets have begun again, what is known is of another message.
+        before = phase if known == activation else Phase.UNHEARD
+        self._marks[place] = after(before, entry), activation
 
 
-def _entry(word: bytes, topic: Topic, offset: int, activation: ActivationId) -> bytes:
-    return b"%b %b %d %b" % (word, topic.encode(), offset, activation.encode())
+_ENTRY: Final = {Phase.STARTED: Entry.STARTED, Phase.SETTLED: Entry.SETTLED}
+"""The entry that says all about a message."""
+
+
+def _entry(word: Entry, topic: Topic, offset: int, activation: ActivationId) -> bytes:
+    return b"%b %b %d %b" % (word.encode(), topic.encode(), offset, activation.encode())

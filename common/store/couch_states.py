@@ -24,7 +24,7 @@ from common.store.couch_faults import DatabaseMissing
 from common.store.couch_http import CouchHttp
 from common.store.port import Conflict, Corrupted, Missing, StoreUnavailable
 from common.store.rollups import NOTHING, Sums
-from common.store.shard import DAY_MS, Shard, State
+from common.store.shard import DAY_MS, Done, Shard, State, after
 
 _FRESH_S: Final = 5.0
 _DAY_RANGE: Final = {"startkey": "shard/", "endkey": "shard0", "include_docs": True}
@@ -115,12 +115,12 @@ class States:
         self._known[shard] = known
         return known
 
-    async def move(self, shard: Shard, known: Known, **changes: Any) -> Known:
-        """Change what `meta` says over what was read.
+    async def move(self, shard: Shard, known: Known, done: Done, **changes: Any) -> Known:
+        """Have `meta` say what was *done*, over what was read.
 
         Raises `Conflict` when somebody else was faster, `StoreUnavailable`, `Denied`.
         """
-        wanted = replace(known, **changes)
+        wanted = replace(known, state=after(known.state, done), **changes)
         answer = await self._http.write(
             "PUT",
             self._meta,

@@ -37,7 +37,7 @@ from common.store.port import (
     Unbalanced,
 )
 from common.store.rollups import Rollup, Shrunk, beyond, rolled, sums
-from common.store.shard import Shard, State
+from common.store.shard import Done, Shard, State
 
 Result = TypeVar("Result")
 
@@ -129,10 +129,10 @@ class CouchSums:
             raise NotSealed(f"The day {shard.text} is not sealed.")
         if known.state is State.SEALED:
             await self._require_balance(shard, known)
-            known = await self._states.move(shard, known, state=State.DROPPING)
+            known = await self._states.move(shard, known, Done.EXPIRED)
         if known.state is State.DROPPING:
             await self._admin.drop([self._states.database(shard)])
-            await self._states.move(shard, known, state=State.DROPPED)
+            await self._states.move(shard, known, Done.DELETED)
 
     async def _forget_once(self, shard: Shard) -> None:
         try:
@@ -152,7 +152,7 @@ class CouchSums:
         known = await self._states.read(shard)
         if known.state is State.OPEN:
             known = await self._states.move(
-                shard, known, state=State.SEALING, closed_ms=self._clock.now_ms()
+                shard, known, Done.CLOSED, closed_ms=self._clock.now_ms()
             )
         if not known.state.has_records or self._may_be_written(known):
             return known
@@ -189,7 +189,7 @@ class CouchSums:
         if sums(again) != sums(everything) or sums(kept) != sums(again):
             raise Conflict(f"The day {shard.text} has changed while it was summed.")
         return await self._states.move(
-            shard, known, state=State.SEALED, runs=known.runs + 1, sums=sums(kept)
+            shard, known, Done.SUMMED, runs=known.runs + 1, sums=sums(kept)
         )
 
     async def _viewed(self, shard: Shard) -> list[Rollup]:

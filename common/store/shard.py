@@ -4,17 +4,18 @@ A place holds the records of one UTC day, or what came too late for its own day,
 by then: that goes to the place of the late of the day on which it came. So what has been summed is
 never touched again, and the late are summed apart.
 
-    open ──► sealing ──► sealed ──► dropping ──► dropped
-
 Open, a place is written to. Sealed, its sums are kept elsewhere, and they, not its records, are the
 bill from then on. Dropped, the sums are all that is left. The state is the switch: whatever a place
 holds is counted by its records or by its sums, never by both.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
-from typing import Final, NamedTuple
+from enum import Enum, StrEnum, auto
+from typing import Final, NamedTuple, NoReturn
+
+from common.machine import InvalidTransition, Move
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -45,6 +46,37 @@ class State(StrEnum):
     def is_billed_by_sums(self) -> bool:
         """Whether the sums are the bill; else the records are."""
         return self in (State.SEALED, State.DROPPING, State.DROPPED)
+
+
+class Done(Enum):
+    """What was done to a place; `common.store.retention` says when what is due."""
+
+    CLOSED = auto()
+    SUMMED = auto()
+    EXPIRED = auto()
+    DELETED = auto()
+
+
+MOVES: Final[Mapping[tuple[State, Done], Move[State, NoReturn]]] = {
+    (State.OPEN, Done.CLOSED): Move(
+        State.SEALING, None, "other processes may still be at a write: they are waited for"
+    ),
+    (State.OPEN, Done.SUMMED): Move(
+        State.SEALED, None, "where one process writes: closed and summed in one transaction"
+    ),
+    (State.SEALING, Done.SUMMED): Move(State.SEALED),
+    (State.SEALED, Done.SUMMED): Move(State.SEALED, None, "again: what came in spite of all"),
+    (State.SEALED, Done.EXPIRED): Move(State.DROPPING, None, "its records agree with its sums"),
+    (State.DROPPING, Done.DELETED): Move(State.DROPPED),
+}
+
+
+def after(state: State, done: Done) -> State:
+    """Return the state of a place in *state* after *done*. Raises `InvalidTransition`."""
+    move = MOVES.get((state, done))
+    if move is None:
+        raise InvalidTransition(f"a place that is {state} cannot have been {done.name.lower()}")
+    return move.to
 
 
 class Shard(NamedTuple):

@@ -19,7 +19,7 @@ from common.log import logger
 from common.store import sqlite_book, sqlite_days
 from common.store.port import Missing, NotSealed, SealReport, StoreError, Unbalanced
 from common.store.rollups import rolled
-from common.store.shard import DAY_MS, Shard, State
+from common.store.shard import DAY_MS, Done, Shard, State, after
 from common.store.sqlite_file import translated
 from common.store.waiting import Pending
 
@@ -110,7 +110,7 @@ class DayWriter:
             self._require_balance(shard, total.activations)
         else:
             _log.warning("sealed_day_was_deleted_by_hand", day=shard.text)
-        self._set_state(shard, State.DROPPING)
+        self._set_state(shard, after(self._states[shard], Done.EXPIRED))
         file = self._files.pop(shard, None)
         if file is not None:
             file.close()
@@ -119,7 +119,7 @@ class DayWriter:
         """Delete the records of a place. Idempotent. Raises `StoreUnavailable`."""
         if self._states[shard] is State.DROPPING:
             sqlite_days.delete_shard(self._folder, shard)
-            self._set_state(shard, State.DROPPED)
+            self._set_state(shard, after(State.DROPPING, Done.DELETED))
 
     def forget(self, shard: Shard) -> None:
         """Delete the sums of a dropped place. Raises `NotSealed`, `StoreUnavailable`."""
@@ -179,7 +179,7 @@ class DayWriter:
         self._require_balance(shard, sum(sum(each.activations) for each in rollups))
         with translated(self._book_path):
             sqlite_book.seal(self._book, shard, rollups)
-        self._states[shard] = State.SEALED
+        self._states[shard] = after(self._states.get(shard, State.OPEN), Done.SUMMED)
 
     def _require_balance(self, shard: Shard, summed: int) -> None:
         with translated(self._path(shard)):

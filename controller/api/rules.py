@@ -31,6 +31,8 @@ from controller.api.services import Services
 from controller.edge import address, answers, content, query
 from controller.edge.auth import IDENTITY
 from controller.entitlement import rights
+from controller.invoke import linking
+from controller.invoke.linking import Change
 
 ATTEMPTS: Final = 5
 """How often a trigger is read anew that others change meanwhile: its other rules are in it, too."""
@@ -128,7 +130,7 @@ class Rules:
         """Answer one rule."""
         rule = await self._rules.get(self._own(request))
         link = _link(await self._trigger(rule.trigger), rule.name)
-        return answers.json(to_rest(rule, _status(link)))
+        return answers.json(to_rest(rule, linking.shown(link)))
 
     async def put(self, request: web.Request) -> web.StreamResponse:
         """Create or update one rule, and answer what it is now."""
@@ -162,7 +164,7 @@ class Rules:
         wanted = read_status(body)
         rule = await self._rules.get(name)
         is_there = await self._relink(
-            rule.trigger, lambda trigger: _switched(trigger, rule, wanted)
+            rule.trigger, lambda trigger: linking.switched(trigger, rule, wanted)
         )
         if not is_there and wanted is RuleStatus.ACTIVE:
             raise RuleWithoutTrigger
@@ -173,19 +175,20 @@ class Rules:
     async def _made(self, identity: Identity, rule: Rule) -> web.Response:
         await self._require_ends(identity, rule)
         await self._rules.write(rule, None)
-        link = Link(rule.action, RuleStatus.ACTIVE)
+        link = linking.written(rule, Change.MADE, None)
         await self._linked(rule, link)
         return answers.json(to_rest(rule, link.status))
 
     async def _changed(self, identity: Identity, stored: Rule, wanted: Rule) -> web.Response:
         """Write *wanted* over *stored*; it is as active as before."""
         await self._require_ends(identity, wanted)
-        status = _status(_link(await self._trigger(stored.trigger), stored.name))
+        before = _link(await self._trigger(stored.trigger), stored.name)
         if wanted.trigger != stored.trigger:
             await self._unlink(stored)
         await self._rules.write(wanted, stored.rev)
-        await self._linked(wanted, Link(wanted.action, status))
-        return answers.json(to_rest(wanted, status))
+        link = linking.written(wanted, Change.WRITTEN, before)
+        await self._linked(wanted, link)
+        return answers.json(to_rest(wanted, link.status))
 
     async def _linked(self, rule: Rule, link: Link) -> None:
         """Hang *rule* on its trigger. Raises `RuleRefersToNothing`, `Conflict`."""
@@ -208,7 +211,7 @@ class Rules:
 
     async def _unlink(self, rule: Rule) -> None:
         """Take *rule* off its trigger, if it is on it. Raises `Conflict`."""
-        await self._relink(rule.trigger, lambda trigger: _unlinked(trigger, rule.name))
+        await self._relink(rule.trigger, lambda trigger: linking.unlinked(trigger, rule))
 
     async def _relink(self, name: QualifiedName, change: Callable[[Trigger], Trigger]) -> bool:
         """Write what *change* makes of the trigger *name*, if that is something else.
@@ -278,19 +281,3 @@ class Rules:
 
 def _link(trigger: Trigger | None, rule: QualifiedName) -> Link | None:
     return None if trigger is None else trigger.link(rule)
-
-
-def _status(link: Link | None) -> RuleStatus:
-    return RuleStatus.INACTIVE if link is None else link.status
-
-
-def _unlinked(trigger: Trigger, rule: QualifiedName) -> Trigger:
-    return trigger if trigger.link(rule) is None else trigger.without_link(rule)
-
-
-def _switched(trigger: Trigger, rule: Rule, wanted: RuleStatus) -> Trigger:
-    """Return *trigger* with *rule* as *wanted*; a link that was lost comes back with `active`."""
-    link = trigger.link(rule.name)
-    if _status(link) is wanted:
-        return trigger
-    return trigger.with_link(rule.name, Link(link.action if link else rule.action, wanted))

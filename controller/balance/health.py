@@ -1,16 +1,5 @@
 """Whether an invoker may be given work: from its pings, and from how its activations end.
 
-    state         becomes         when
-    ------------  --------------  -----------------------------------------------------
-    HEALTHY       UNHEALTHY       more than 3 of its last 10 activations failed for its own fault
-    HEALTHY       UNRESPONSIVE    more than 3 of its last 10 activations were never answered
-    UNHEALTHY,
-    UNRESPONSIVE  HEALTHY         an activation ended well, and the last 10 are within the bounds
-    any           OFFLINE         no ping for 10 s, or it says that it drains
-    OFFLINE       HEALTHY         a ping came; on trial, if it had been given work before
-    UNHEALTHY,
-    UNRESPONSIVE  HEALTHY         it has been so for 10 s: on trial
-
 Only HEALTHY invokers are given work. One that is on trial has three faults to its name: one more,
 and it is left out for another 10 s; ten activations that end well, and nothing is held against it.
 Source: OpenWhisk's `InvokerSupervision.scala`, which sends test activations instead: those need an
@@ -18,9 +7,12 @@ action of the platform's own in every installation, and prove less than a user's
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
+
+from common.machine import Move
 
 SILENCE_S: Final = 10.0
 REMEMBERED: Final = 10
@@ -52,6 +44,33 @@ class Ended(Enum):
     UNANSWERED = auto()
 
 
+class Sign(Enum):
+    """What is heard of an invoker, or is not."""
+
+    PINGED = auto()
+    DRAINS = auto()
+    """It says itself that it takes no more."""
+    SILENT = auto()
+    """No ping for `SILENCE_S`."""
+    FAULTY = auto()
+    """More than `TOLERATED` of its last `REMEMBERED` activations failed for its own fault."""
+    MUTE = auto()
+    """More than `TOLERATED` of its last `REMEMBERED` activations were never answered."""
+    ENDED_WELL = auto()
+    """An activation did, and the last ones are within the bounds."""
+    PROBATION_OVER = auto()
+    """It has been left out for `PROBATION_S`."""
+
+
+class Trust(Enum):
+    """How an invoker begins that is given work again."""
+
+    AS_KNOWN = auto()
+    """Nothing is held against it if it has never worked; else on trial."""
+    TRIAL = auto()
+    """It has as many faults to its name as are tolerated."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoker:
     """What a controller knows of one invoker."""
@@ -68,20 +87,34 @@ class Invoker:
     """Since when it is UNHEALTHY or UNRESPONSIVE, in monotonic time, as far as was looked."""
 
 
+_IN_PLACE: Final = (Health.HEALTHY, Health.UNHEALTHY, Health.UNRESPONSIVE)
+
+MOVES: Final[Mapping[tuple[Health, Sign], Move[Health, Trust]]] = {
+    (Health.OFFLINE, Sign.PINGED): Move(
+        Health.HEALTHY, Trust.AS_KNOWN, "on trial, if it had been given work before"
+    ),
+    **{(state, Sign.DRAINS): Move(Health.OFFLINE) for state in _IN_PLACE},
+    **{(state, Sign.SILENT): Move(Health.OFFLINE) for state in _IN_PLACE},
+    **{(state, Sign.FAULTY): Move(Health.UNHEALTHY) for state in _IN_PLACE},
+    **{(state, Sign.MUTE): Move(Health.UNRESPONSIVE) for state in _IN_PLACE},
+    (Health.UNHEALTHY, Sign.ENDED_WELL): Move(Health.HEALTHY),
+    (Health.UNRESPONSIVE, Sign.ENDED_WELL): Move(Health.HEALTHY),
+    (Health.UNHEALTHY, Sign.PROBATION_OVER): Move(Health.HEALTHY, Trust.TRIAL),
+    (Health.UNRESPONSIVE, Sign.PROBATION_OVER): Move(Health.HEALTHY, Trust.TRIAL),
+}
+"""A sign that is not here changes nothing."""
+
+
 def pinged(invoker: Invoker, *, memory_mb: int, is_taking: bool, now_s: float) -> Invoker:
     """Return *invoker* after a ping."""
     heard = replace(invoker, memory_mb=memory_mb, heard_s=now_s, is_known=True)
-    if not is_taking:
-        return replace(heard, health=Health.OFFLINE)
-    if invoker.health is not Health.OFFLINE:
-        return heard
-    return _on_trial(heard, Ended.AT_FAULT) if invoker.outcomes else _trusted(heard)
+    return _after(heard, Sign.PINGED if is_taking else Sign.DRAINS)
 
 
 def ended(invoker: Invoker, outcome: Ended) -> Invoker:
     """Return *invoker* after one of its activations ended, or is given up."""
     outcomes = (*invoker.outcomes, outcome)[-REMEMBERED:]
-    return replace(invoker, outcomes=outcomes, health=_judged(invoker.health, outcomes))
+    return _after(replace(invoker, outcomes=outcomes), _sign_of(outcomes))
 
 
 def is_silent(invoker: Invoker, *, now_s: float) -> bool:
@@ -92,33 +125,37 @@ def is_silent(invoker: Invoker, *, now_s: float) -> bool:
 def waited(invoker: Invoker, *, now_s: float) -> Invoker:
     """Return *invoker* at *now_s*: its silence, and its probation."""
     if invoker.health is not Health.OFFLINE and is_silent(invoker, now_s=now_s):
-        return replace(invoker, health=Health.OFFLINE)
+        return _after(invoker, Sign.SILENT)
     if invoker.health not in _FAULTS:
         return replace(invoker, unwell_s=None)
     if invoker.unwell_s is None:
         return replace(invoker, unwell_s=now_s)
     if now_s - invoker.unwell_s >= PROBATION_S:
-        return _on_trial(invoker, _FAULTS[invoker.health])
+        return _after(invoker, Sign.PROBATION_OVER)
     return invoker
 
 
 _FAULTS: Final = {Health.UNHEALTHY: Ended.AT_FAULT, Health.UNRESPONSIVE: Ended.UNANSWERED}
 
 
-def _trusted(invoker: Invoker) -> Invoker:
-    return replace(invoker, health=Health.HEALTHY, outcomes=(), unwell_s=None)
+def _after(invoker: Invoker, sign: Sign | None) -> Invoker:
+    """Return *invoker* after *sign*, as the table says; None is no sign."""
+    move = None if sign is None else MOVES.get((invoker.health, sign))
+    if move is None:
+        return invoker
+    if move.do is None:
+        return replace(invoker, health=move.to)
+    # One that was silent for long enough to be left out may have failed what it was given.
+    is_on_trial = move.do is Trust.TRIAL or bool(invoker.outcomes)
+    fault = _FAULTS.get(invoker.health, Ended.AT_FAULT)
+    outcomes = (fault,) * TOLERATED if is_on_trial else ()
+    return replace(invoker, health=move.to, outcomes=outcomes, unwell_s=None)
 
 
-def _on_trial(invoker: Invoker, fault: Ended) -> Invoker:
-    return replace(_trusted(invoker), outcomes=(fault,) * TOLERATED)
-
-
-def _judged(health: Health, outcomes: tuple[Ended, ...]) -> Health:
-    if health is Health.OFFLINE:
-        return health
+def _sign_of(outcomes: tuple[Ended, ...]) -> Sign | None:
     counts = Counter(outcomes)
     if counts[Ended.AT_FAULT] > TOLERATED:
-        return Health.UNHEALTHY
+        return Sign.FAULTY
     if counts[Ended.UNANSWERED] > TOLERATED:
-        return Health.UNRESPONSIVE
-    return Health.HEALTHY if outcomes[-1] is Ended.WELL else health
+        return Sign.MUTE
+    return Sign.ENDED_WELL if outcomes[-1] is Ended.WELL else None

@@ -6,21 +6,14 @@ state. Without `action` the composition is over. What cannot be done is told to 
 error that it may handle; only when the platform itself fails, or the conductor is asked too often,
 is the composition broken off.
 
-    what happened            what is done                        the state is
-    begun                    conduct, with the caller's payload  empty
-    conducted, names action  look it up, if it may be called     as it said
-    conducted, else          end                                 of no interest
-    found, composition       work: it counts by its conductor    kept
-    found, other             work, and count it                  kept
-    not found, or not open   conduct, with the error             kept
-    worked                   conduct, with the result            kept
-    failed or overdue        end                                 of no interest
+What may follow on what is the table `MOVES`. The state is the one that the conductor gave last.
 
 Source: OpenWhisk's `PrimitiveActions.scala`, `invokeComposition` and what it calls.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
 from common.codec import decode, encode
@@ -28,6 +21,7 @@ from common.entity.action import Json
 from common.entity.activation import Response, Status
 from common.entity.names import QualifiedName, is_legal
 from common.ids import ActivationId, Namespace
+from common.machine import InvalidTransition, Move
 
 OWN: Final = "_"
 TOO_LONG: Final = "Too many actions in the composition."
@@ -56,6 +50,16 @@ class Rules:
     """How many components may run; conductors one more than twice as often."""
 
 
+class Stage(Enum):
+    """What a composition waits for."""
+
+    NEW = auto()
+    CONDUCTING = auto()
+    LOOKING_UP = auto()
+    WORKING = auto()
+    ENDED = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Composition:
     """Where a composition stands, beside its counts."""
@@ -63,6 +67,7 @@ class Composition:
     state: dict[str, Json] = field(default_factory=dict)
     params: bytes | None = None
     """For the component that is looked up."""
+    stage: Stage = Stage.NEW
 
 
 class Why(Enum):
@@ -153,11 +158,54 @@ class End:
 
 Command: TypeAlias = Conduct | LookUp | Work | End
 
+_TOLD: Final = "with the error that says why"
+_TOO_OFTEN: Final = "it would be asked once too often"
+_OVER: Final = Move[Stage, type[Command]](Stage.ENDED, End)
+
+MOVES: Final[Mapping[tuple[Stage, type[Event]], tuple[Move[Stage, type[Command]], ...]]] = {
+    (Stage.NEW, Begun): (Move(Stage.CONDUCTING, Conduct, "with the caller's payload"),),
+    (Stage.CONDUCTING, Conducted): (
+        Move(Stage.LOOKING_UP, LookUp, "it names an action"),
+        Move(Stage.CONDUCTING, Conduct, "what it names is none, or one too many: it is told"),
+        Move(Stage.ENDED, End, "it names none, or would be asked once too often"),
+    ),
+    (Stage.CONDUCTING, Overdue): (_OVER,),
+    (Stage.CONDUCTING, Failed): (_OVER,),
+    (Stage.LOOKING_UP, Found): (
+        Move(Stage.WORKING, Work, "it is counted; a composition counts by its conductor"),
+    ),
+    (Stage.LOOKING_UP, Unusable): (
+        Move(Stage.CONDUCTING, Conduct, _TOLD),
+        Move(Stage.ENDED, End, _TOO_OFTEN),
+    ),
+    (Stage.LOOKING_UP, Failed): (_OVER,),
+    (Stage.WORKING, Worked): (
+        Move(Stage.CONDUCTING, Conduct, "with the result"),
+        Move(Stage.ENDED, End, _TOO_OFTEN),
+    ),
+    (Stage.WORKING, Overdue): (_OVER,),
+    (Stage.WORKING, Failed): (_OVER,),
+}
+"""What may be done about what happened; which of it, is decided by what was said."""
+
 
 def step(
     composition: Composition, counts: Counts, event: Event, rules: Rules
 ) -> tuple[Composition, Counts, Command]:
-    """Return what *event* makes of *composition*, and what is to be done."""
+    """Return what *event* makes of *composition*, and what is to be done.
+
+    Raises `InvalidTransition` for what is not in the table.
+    """
+    after, counts, command = _decide(composition, counts, event, rules)
+    for move in MOVES.get((composition.stage, type(event)), ()):
+        if move.do is type(command):
+            return replace(after, stage=move.to), counts, command
+    raise InvalidTransition(f"{event} and {command} do not fit {composition.stage}")
+
+
+def _decide(
+    composition: Composition, counts: Counts, event: Event, rules: Rules
+) -> tuple[Composition, Counts, Command]:
     match event:
         case Begun(payload):
             return _conduct(composition, counts, _object(payload), rules)

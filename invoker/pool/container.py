@@ -2,31 +2,8 @@
 
 The machine is pure. It is told events and answers with commands; the shell (`pool.py`) performs
 them and reports back with the next event. Nothing here waits, so nothing can be cancelled halfway,
-and a race is two lines of a test.
-
-    state      event          next       command
-    ---------  -------------  ---------  --------
-    STARTING   Started        BLANK
-    STARTING   StartFailed    GONE
-    BLANK      JobTaken       BUSY       Serve     the code is loaded first
-    BLANK      RemoveAsked    REMOVING   Destroy
-    BLANK      Died           REMOVING   Destroy
-    READY      JobTaken       BUSY       Serve
-    READY      GraceOver      PAUSING    Suspend
-    READY      RemoveAsked    REMOVING   Destroy
-    READY      Died           REMOVING   Destroy
-    PAUSING    Suspended      PAUSED
-    PAUSING    SuspendFailed  REMOVING   Destroy
-    PAUSING    Died           REMOVING   Destroy
-    PAUSED     JobTaken       BUSY       Serve     it is resumed first
-    PAUSED     RemoveAsked    REMOVING   Destroy
-    PAUSED     Died           REMOVING   Destroy
-    BUSY       Opened         BUSY                 its code takes several calls at a time
-    BUSY       JobTaken       BUSY       Serve     beside others
-    BUSY       JobDone        READY                the code can serve again
-    BUSY       JobFailed      REMOVING   Destroy   what is left of it cannot be trusted
-    BUSY       Died           BUSY                 it takes no further call
-    REMOVING   Removed        GONE
+and a race is two lines of a test. What may happen is the table `MOVES`; `docs/lifecycle.md` draws
+it.
 
 A sandbox that dies while it is BUSY tells the calls that it serves, which end in JobFailed; a Died
 that finds it REMOVING or GONE changes nothing, as does a second Died or Suspended.
@@ -45,6 +22,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
 from common.ids import ActivationId, ContainerId, DocId, Namespace, Rev
+from common.machine import InvalidTransition, Move
 from invoker.driver.port import OwnImage
 
 
@@ -172,10 +150,6 @@ class Command(Enum):
     DESTROY = auto()
 
 
-class InvalidTransition(Exception):
-    """An event met a state in which it cannot happen: a bug, never a user's fault."""
-
-
 class Container(NamedTuple):
     """One sandbox in the pool's books. Two of these are made for each call: hence a tuple."""
 
@@ -216,28 +190,30 @@ class Container(NamedTuple):
         return f"<{self.id} {self.state.name} {self.shape.kind} {self.shape.memory_mb}MB>"
 
 
-_MOVES: Final[Mapping[tuple[State, type[Event]], tuple[State, Command | None]]] = {
-    (State.STARTING, Started): (State.BLANK, None),
-    (State.STARTING, StartFailed): (State.GONE, None),
-    (State.BLANK, JobTaken): (State.BUSY, Command.SERVE),
-    (State.BLANK, RemoveAsked): (State.REMOVING, Command.DESTROY),
-    (State.BLANK, Died): (State.REMOVING, Command.DESTROY),
-    (State.READY, JobTaken): (State.BUSY, Command.SERVE),
-    (State.READY, GraceOver): (State.PAUSING, Command.SUSPEND),
-    (State.READY, RemoveAsked): (State.REMOVING, Command.DESTROY),
-    (State.READY, Died): (State.REMOVING, Command.DESTROY),
-    (State.PAUSING, Suspended): (State.PAUSED, None),
-    (State.PAUSING, SuspendFailed): (State.REMOVING, Command.DESTROY),
-    (State.PAUSING, Died): (State.REMOVING, Command.DESTROY),
-    (State.PAUSED, JobTaken): (State.BUSY, Command.SERVE),
-    (State.PAUSED, RemoveAsked): (State.REMOVING, Command.DESTROY),
-    (State.PAUSED, Died): (State.REMOVING, Command.DESTROY),
-    (State.BUSY, Opened): (State.BUSY, None),
-    (State.BUSY, JobTaken): (State.BUSY, Command.SERVE),
-    (State.BUSY, JobDone): (State.READY, None),
-    (State.BUSY, JobFailed): (State.REMOVING, Command.DESTROY),
-    (State.BUSY, Died): (State.BUSY, None),
-    (State.REMOVING, Removed): (State.GONE, None),
+MOVES: Final[Mapping[tuple[State, type[Event]], Move[State, Command]]] = {
+    (State.STARTING, Started): Move(State.BLANK),
+    (State.STARTING, StartFailed): Move(State.GONE),
+    (State.BLANK, JobTaken): Move(State.BUSY, Command.SERVE, "the code is loaded first"),
+    (State.BLANK, RemoveAsked): Move(State.REMOVING, Command.DESTROY),
+    (State.BLANK, Died): Move(State.REMOVING, Command.DESTROY),
+    (State.READY, JobTaken): Move(State.BUSY, Command.SERVE),
+    (State.READY, GraceOver): Move(State.PAUSING, Command.SUSPEND),
+    (State.READY, RemoveAsked): Move(State.REMOVING, Command.DESTROY),
+    (State.READY, Died): Move(State.REMOVING, Command.DESTROY),
+    (State.PAUSING, Suspended): Move(State.PAUSED),
+    (State.PAUSING, SuspendFailed): Move(State.REMOVING, Command.DESTROY),
+    (State.PAUSING, Died): Move(State.REMOVING, Command.DESTROY),
+    (State.PAUSED, JobTaken): Move(State.BUSY, Command.SERVE, "it is resumed first"),
+    (State.PAUSED, RemoveAsked): Move(State.REMOVING, Command.DESTROY),
+    (State.PAUSED, Died): Move(State.REMOVING, Command.DESTROY),
+    (State.BUSY, Opened): Move(State.BUSY, None, "its code takes several calls at a time"),
+    (State.BUSY, JobTaken): Move(State.BUSY, Command.SERVE, "beside others"),
+    (State.BUSY, JobDone): Move(State.READY, None, "its last call: the code can serve again"),
+    (State.BUSY, JobFailed): Move(
+        State.REMOVING, Command.DESTROY, "its last call: what is left cannot be trusted"
+    ),
+    (State.BUSY, Died): Move(State.BUSY, None, "it takes no further call"),
+    (State.REMOVING, Removed): Move(State.GONE),
 }
 _LATE: Final = {
     State.REMOVING: (Died, Suspended, SuspendFailed),
@@ -252,12 +228,12 @@ def step(container: Container, event: Event, at_s: float) -> tuple[Container, Co
     at_s: monotonic time; a sandbox that is up or whose call has ended is idle from then on.
     Raises `InvalidTransition` for a pair that is not in the table.
     """
-    move = _MOVES.get((container.state, type(event)))
+    move = MOVES.get((container.state, type(event)))
     if move is None:
         if isinstance(event, _LATE.get(container.state, ())):
             return container, None
         raise InvalidTransition(f"{event} does not fit {container}")
-    state, command = move
+    state, command, _ = move
     container_id, shape, before, key, jobs, idle_since_s, most, promised, is_doomed = container
     if before is State.BUSY:
         if len(jobs) > 1 or is_doomed or not isinstance(event, JobDone | JobFailed):

@@ -1,12 +1,13 @@
 """Prose and code say the same: the reference is what the declarations say, links lead somewhere."""
 
 import re
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
+from common.machine import Move
 from docs import generate, states
-from invoker.pool import container
 from tests.house import tree
 
 MARKDOWN = [path for path in tree.files() if path.suffix == ".md"]
@@ -33,21 +34,38 @@ def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
     assert sorted(generate.stale(tmp_path)) == wrong
 
 
-def test_every_move_of_a_sandbox_is_in_the_page_about_its_life() -> None:
-    rows = [
-        [cell.strip(" `") for cell in line.split("|")[1:5]]
-        for line in states.table().splitlines()[2:]
-    ]
-    moves = [
-        [state.name, event.__name__, following.name, command.name.title() if command else ""]
-        for (state, event), (following, command) in container._MOVES.items()
-    ]
-    assert rows == moves
+@pytest.mark.parametrize("name", states.MACHINES)
+def test_every_move_of_every_machine_is_in_the_page(name: str) -> None:
+    """In the table, and as an arrow in the picture."""
+    _, _, rest = (generate.DOCS / "lifecycle.md").read_text().partition(states.begin(name))
+    section = rest.partition(states.END)[0]
+    moves = list(states.MACHINES[name].MOVES.items())
+    assert moves
+    for (state, event), many in moves:
+        for move in [many] if isinstance(many, Move) else many:
+            is_value = isinstance(event, Enum)
+            word = event.name.title().replace("_", "") if is_value else event.__name__
+            cells = rf"{state.name} \| `{word}` \| {move.to.name} \|.*\| {re.escape(move.note)}"
+            assert re.search(rf"^\| {cells} \|$", section, re.MULTILINE), cells
+            arrow = rf"[─,] {word}(,.*)? ─+► {move.to.name}$"
+            assert re.search(arrow, section, re.MULTILINE), arrow
 
 
-def test_a_page_without_marks_for_the_table_is_refused() -> None:
-    with pytest.raises(ValueError, match="no marks"):
-        states.inserted("# A page\n")
+def test_every_table_of_moves_is_drawn() -> None:
+    declared = {
+        path.relative_to(tree.ROOT).with_suffix("").as_posix().replace("/", ".")
+        for path in tree.files()
+        if path.suffix == ".py" and re.search(r"^MOVES: ", path.read_text(), re.MULTILINE)
+    }
+    assert declared == {module.__name__ for module in states.MACHINES.values()}
+
+
+def test_a_page_without_marks_for_a_machine_is_refused() -> None:
+    page = (generate.DOCS / "lifecycle.md").read_text()
+    with pytest.raises(states.NoMark, match="one mark for each"):
+        states.inserted(page.replace(states.begin("rule"), ""))
+    with pytest.raises(states.NoMark, match="no end"):
+        states.inserted(page.replace(states.END, "", 1))
 
 
 def test_every_command_and_route_has_its_place_in_the_reference() -> None:

@@ -3,7 +3,7 @@
 An engine that goes away for a moment, to be restarted or updated, should cost no activation that
 has not begun. So who makes a container waits for it to come back, but not for longer than an outage
 may last: after that everybody is told at once. What ended while it was away did so by no fault of
-its own. The engine counts as back when what it left has been cleaned up.
+its own. What counts as an outage, and as its end, is the table in `outage.py`.
 """
 
 import asyncio
@@ -12,14 +12,13 @@ from typing import Final, TypeVar
 
 from common.errors import BriskError
 from common.log import logger
+from invoker.driver.docker import outage
 from invoker.driver.docker.engine import EngineUnreachable
+from invoker.driver.docker.outage import Command, News, Outlook
 
 REMEDY: Final = (
     "start the engine, or name its socket in BRISK_DOCKER__SOCKET; nothing else has to be done"
 )
-
-SILENCES: Final = 2
-"""So many checks in a row that are not answered in time are an outage."""
 
 TRIES: Final = 3
 """How often something is begun that outages break off."""
@@ -43,44 +42,48 @@ class Presence:
         self._away_since_s: float | None = None
         self._is_there = asyncio.Event()
         self._is_there.set()
-        self._silences = 0
+        self._outlook = Outlook.THERE
         self.outages = 0
         """How often it went away."""
 
     def __repr__(self) -> str:
-        return f"<Presence {'away' if self.is_away else 'there'} outages={self.outages}>"
+        return f"<Presence {self._outlook.name.lower()} outages={self.outages}>"
 
     @property
     def is_away(self) -> bool:
         """Whether it does not answer, or has just come back."""
-        return not self._is_there.is_set()
+        return self._outlook is Outlook.AWAY
 
     def lost(self, why: str) -> None:
         """Note that it did not answer."""
-        if not self.is_away:
-            self._is_there.clear()
-            self._away_since_s = asyncio.get_running_loop().time()
-            self.outages += 1
-            _log.error("engine_is_away", why=why, remedy=REMEDY)
+        self._hear(News.LOST, why)
 
     def silent(self, why: str) -> None:
         """Note that it did not answer in time: it may be busy, unless that happens again."""
-        self._silences += 1
-        if self._silences >= SILENCES:
-            self.lost(why)
+        self._hear(News.SILENT, why)
 
     def answered(self) -> bool:
         """Note that it answered; tell whether it has been away, and is still to be `found`."""
-        self._silences = 0
-        return self.is_away
+        return self._hear(News.ANSWERED) is Command.CLEAN_UP
 
     async def found(self) -> None:
         """End an outage: clean up, then let everybody go on. Raises `EngineFailed`."""
         if self.is_away:
             await self._clean_up()
+            self._hear(News.CLEANED_UP)
+
+    def _hear(self, news: News, why: str = "") -> Command | None:
+        self._outlook, command, _ = outage.after(self._outlook, news)
+        if command is Command.HOLD:
+            self._is_there.clear()
+            self._away_since_s = asyncio.get_running_loop().time()
+            self.outages += 1
+            _log.error("engine_is_away", why=why, remedy=REMEDY)
+        elif command is Command.LET_GO:
             self._is_there.set()
             self._away_since_s = None
             _log.warning("engine_is_back")
+        return command
 
     async def wait(self) -> None:
         """Return when it is there. Raises `EngineUnreachable` if its outage lasts too long."""

@@ -1,5 +1,6 @@
 """The protocol of conductors, transition by transition."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from common.codec import decode, encode
 from common.entity.activation import Response, Status
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, Namespace
+from common.machine import InvalidTransition
 from controller.invoke import conductor
 from controller.invoke.conductor import (
     Begun,
@@ -25,6 +27,7 @@ from controller.invoke.conductor import (
     LookUp,
     Overdue,
     Rules,
+    Stage,
     Unusable,
     Why,
     Work,
@@ -34,6 +37,35 @@ from controller.invoke.conductor import (
 NS = Namespace("ns")
 RULES = Rules(NS, limit=2)
 A = QualifiedName(NS, None, "a")
+
+
+AT = {
+    Begun: Stage.NEW,
+    Conducted: Stage.CONDUCTING,
+    Found: Stage.LOOKING_UP,
+    Unusable: Stage.LOOKING_UP,
+    Worked: Stage.WORKING,
+    Overdue: Stage.WORKING,
+    Failed: Stage.CONDUCTING,
+}
+"""Where a composition stands when it hears this."""
+
+
+def step(
+    before: Composition, counts: Counts, event: Event, rules: Rules
+) -> tuple[Composition, Counts, Command]:
+    """Do a step of a composition that waits for *event*, and see that it stands where it must."""
+    after, counts, command = conductor.step(
+        replace(before, stage=AT[type(event)]), counts, event, rules
+    )
+    expected = {
+        Conduct: Stage.CONDUCTING,
+        LookUp: Stage.LOOKING_UP,
+        Work: Stage.WORKING,
+        End: Stage.ENDED,
+    }
+    assert after.stage is expected[type(command)]
+    return replace(after, stage=Stage.NEW), counts, command
 
 
 def answered(result: Any, status: Status = Status.SUCCESS) -> Response:
@@ -110,33 +142,33 @@ BROKEN = over({"error": "Activation failure during composition."}, Status.WHISK_
     ],
 )  # fmt: skip
 def test_a_step(before: Composition, event: Event, command: Command, after: Composition) -> None:
-    found, _, told = conductor.step(before, Counts(), event, RULES)
+    found, _, told = step(before, Counts(), event, RULES)
     assert (found, told) == (after, command)
 
 
 def test_conductors_are_counted_when_they_are_asked_and_components_when_they_are_found() -> None:
-    _, counts, _ = conductor.step(Composition(), Counts(), Begun(None), RULES)
+    _, counts, _ = step(Composition(), Counts(), Begun(None), RULES)
     assert counts == Counts(components=0, conductors=1)
-    _, counts, _ = conductor.step(Composition(), counts, Found(is_composition=False), RULES)
+    _, counts, _ = step(Composition(), counts, Found(is_composition=False), RULES)
     assert counts == Counts(components=1, conductors=1)
-    _, counts, _ = conductor.step(Composition(), counts, Found(is_composition=True), RULES)
+    _, counts, _ = step(Composition(), counts, Found(is_composition=True), RULES)
     assert counts == Counts(components=1, conductors=1)
 
 
 def test_a_component_too_many_is_told_to_the_conductor() -> None:
     asks = Conducted(answered({"action": "a", "state": {"s": 1}}))
-    _, _, command = conductor.step(Composition(), Counts(1, 1), asks, RULES)
+    _, _, command = step(Composition(), Counts(1, 1), asks, RULES)
     assert command == LookUp(A)
-    _, _, command = conductor.step(Composition(), Counts(2, 1), asks, RULES)
+    _, _, command = step(Composition(), Counts(2, 1), asks, RULES)
     assert command == conduct({"error": TOO_LONG, "s": 1})
 
 
 def test_a_conductor_is_asked_once_more_than_twice_as_often_as_components_run() -> None:
     last = Worked(answered({}))
-    _, counts, command = conductor.step(Composition(), Counts(2, 4), last, RULES)
+    _, counts, command = step(Composition(), Counts(2, 4), last, RULES)
     assert command == conduct({})
     assert counts.conductors == 5
-    _, counts, command = conductor.step(Composition(), Counts(2, 5), last, RULES)
+    _, counts, command = step(Composition(), Counts(2, 5), last, RULES)
     assert command == over({"error": TOO_LONG}, Status.APPLICATION_ERROR)
     assert counts.conductors == 5
 
@@ -177,6 +209,21 @@ _SAID = st.fixed_dictionaries(
         "error": st.text(),
     },
 )
+
+
+@pytest.mark.parametrize(
+    ("stage", "event"),
+    [
+        (Stage.NEW, Worked(answered({}))),
+        (Stage.WORKING, Conducted(answered({}))),
+        (Stage.CONDUCTING, Found(is_composition=False)),
+        (Stage.ENDED, Begun(None)),
+        (Stage.LOOKING_UP, Overdue(ActivationId("abc"))),
+    ],
+)
+def test_what_cannot_happen_now_is_a_bug(stage: Stage, event: Event) -> None:
+    with pytest.raises(InvalidTransition, match=stage.name):
+        conductor.step(Composition(stage=stage), Counts(), event, RULES)
 
 
 @given(said=st.lists(_SAID, max_size=40), limit=st.integers(1, 4), found=st.booleans())
