@@ -4,7 +4,7 @@ Paths, query and bodies are those of OpenWhisk's own command line, so a server c
 apart. What comes back is JSON as it was sent; `cli/shapes.py` knows how it is shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +18,9 @@ from cli.transport import Answer, Transport
 
 SAFE_IN_PATHS: Final = "$&+,:;=@~"
 _REGISTRIES: Final = f"/api/brisk/v1/namespaces/{OWN}/registries"
+_EVENTS: Final = "text/event-stream"
 _SUCCESS: Final = range(200, 300)
+_OK: Final = 200
 _ACCEPTED: Final = 202
 _NOT_FOUND: Final = 404
 _BAD_GATEWAY: Final = 502
@@ -124,6 +126,22 @@ class Client:
     def activations(self, query: Mapping[str, int | str | bool]) -> list[dict[str, Json]]:
         """Return one page of the caller's activations, the newest first."""
         return self._list(f"{self._of(OWN)}/activations", query)
+
+    @contextmanager
+    def following(
+        self, query: Mapping[str, int | str | bool], last_seen: str, silence_s: float
+    ) -> Iterator[Iterable[bytes] | None]:
+        """Yield the stream of the caller's activations, None where the server offers none.
+
+        last_seen: what of an earlier stream came last; empty where there was none.
+        silence_s: how long nothing may come.
+        Raises `Failure` where nothing comes, also while it is read.
+        """
+        headers = {"Accept": _EVENTS} | ({"Last-Event-ID": last_seen} if last_seen else {})
+        target = _target(f"/api/brisk/v1/namespaces/{OWN}/activations/stream", query)
+        with self._transport.streamed(target, headers, silence_s) as (head, lines):
+            kind = head.headers.get("content-type", "").partition(";")[0].strip()
+            yield lines if (head.status, kind) == (_OK, _EVENTS) else None
 
     def activation(self, activation_id: str) -> dict[str, Json]:
         """Return the record of an activation."""

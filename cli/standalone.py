@@ -46,15 +46,16 @@ from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
 from controller.app import Services, served
-from controller.balance.completions import Completions
 from controller.balance.inflight import InFlight
 from controller.balance.port import UP, require_all_up
 from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
+from controller.hearing import Hearing
 from controller.invoke.action import ActionInvoker
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.entrance import Entrance
 from controller.invoke.notes import Notes
+from controller.invoke.own_records import OwnRecords
 from controller.invoke.resolve import Resolver
 from invoker.actions import PatientActions
 from invoker.driver import reach
@@ -165,9 +166,17 @@ async def running(
             clock=clock,
             max_under_way=settings.pool.max_waiting,
         )
-        completions = Completions(bus, CONTROLLER, inflight, stores.activations, clock)
-        await completions.listen()
-        await stack.enter_async_context(serving(completions.serve()))
+        hearing = Hearing.of(
+            CONTROLLER,
+            bus=bus,
+            activations=stores.activations,
+            inflight=inflight,
+            clock=clock,
+            settings=settings.stream,
+        )
+        for listen in hearing.listens:
+            await listen()
+        await stack.enter_async_context(hearing.served())
         await stack.enter_async_context(serving(_housekeeper(settings, clock, stores).run()))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
@@ -178,6 +187,7 @@ async def running(
             _Kept(stores, catalog, subjects),
             SingleInvoker(bus, INVOKER, lambda: invoker.is_healthy),
             inflight,
+            hearing.own_records,
         )
         await stack.enter_async_context(entrance.open(patience.left_s))
         services = Services(
@@ -194,6 +204,8 @@ async def running(
             invoker_health=lambda: {
                 f"invoker{INVOKER}/{INVOKER}": UP if invoker.is_healthy else "unhealthy"
             },
+            own_records=hearing.own_records,
+            streams=hearing.streams,
             health=health,
         )
 
@@ -313,6 +325,7 @@ def _entrance(
     kept: _Kept,
     balancer: SingleInvoker,
     inflight: InFlight,
+    own_records: OwnRecords,
 ) -> Entrance:
     blobs, resolver = kept.stores.blobs, Resolver(kept.catalog)
     primitives = ActionInvoker(
@@ -331,7 +344,7 @@ def _entrance(
         primitives=primitives,
         resolver=resolver,
         notes=Notes(resolver, kept.catalog.actions, blobs, clock),
-        activations=kept.stores.activations,
+        records=own_records,
         clock=clock,
         bounds=Bounds(settings.limits.sequence_length, settings.controller.max_compositions),
     )

@@ -10,9 +10,10 @@ import socket
 import ssl
 import sys
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -97,24 +98,48 @@ class Transport:
     def _once(self, request: Request) -> Answer:
         if self._witness:
             self._witness(request, None)
+        with self._response(request, SILENCE_TIMEOUT_S) as response:
+            answer = Answer(response.status, _named(response), response.read())
+        if self._witness:
+            self._witness(request, answer)
+        return answer
+
+    @contextmanager
+    def streamed(
+        self, target: str, headers: dict[str, str], silence_s: float
+    ) -> Iterator[tuple[Answer, Iterable[bytes]]]:
+        """Yield the head of the answer to a GET of *target*, and its lines as they come.
+
+        silence_s: how long nothing may come.
+        Raises `Failure` when there is no answer, or no more of it; also while lines are read.
+        """
+        named = {"User-Agent": USER_AGENT, "Authorization": self._credentials()} | headers
+        request = Request("GET", self._configuration.host_url + target, None, named)
+        if self._witness:
+            self._witness(request, None)
+        with self._response(request, silence_s) as response:
+            head = Answer(response.status, _named(response), b"")
+            if self._witness:
+                self._witness(request, head)
+            yield head, response
+
+    @contextmanager
+    def _response(self, request: Request, silence_s: float) -> Iterator[HTTPResponse]:
+        """Yield the answer to *request*; its body is read inside. Raises `Failure`."""
         url = _split(request.url)
         try:
             connection = self._connection(url)
             try:
-                _connect(connection)
+                connection.connect()
+                connection.sock.settimeout(silence_s)
                 target = request.url if _speaks_to_proxy(url) else _target(url)
                 headers = request.headers | _proxy_headers(url)
                 connection.request(request.method, target, request.body, headers)
-                response = connection.getresponse()
-                named = {name.lower(): value for name, value in response.getheaders()}
-                answer = Answer(response.status, named, response.read())
+                yield connection.getresponse()
             finally:
                 connection.close()
         except (OSError, HTTPException) as error:
             raise _unreachable(request, url, error, self._configuration.api_host) from error
-        if self._witness:
-            self._witness(request, answer)
-        return answer
 
     def _connection(self, url: SplitResult) -> HTTPConnection:
         proxy = proxy_for(url)
@@ -147,9 +172,8 @@ class Transport:
         return context
 
 
-def _connect(connection: HTTPConnection) -> None:
-    connection.connect()
-    connection.sock.settimeout(SILENCE_TIMEOUT_S)
+def _named(response: HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.getheaders()}
 
 
 def _split(url: str) -> SplitResult:

@@ -180,6 +180,15 @@ class TooManyConcurrent(BriskError):
         self.retry_after_s = 1 if allowed else None
 
 
+class TooManyStreams(BriskError):
+    """Too many connections follow what happens here. Close one, or try again later."""
+
+    def __init__(self, *, limit: str) -> None:
+        """Say which *limit* was reached, by the name of its setting."""
+        super().__init__(self.words())
+        self.limit = limit
+
+
 class CircularBinding(BriskError):
     """Package binding '{name}' contains a circular reference."""
 

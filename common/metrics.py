@@ -12,10 +12,8 @@ asks, and for how long (`with metrics.shown(...)`). So it costs nothing until th
 that has stopped is neither shown nor held.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import accumulate
 from typing import Final, Literal, TypeAlias, TypeVar, get_args
 
 from prometheus_client import (
@@ -25,9 +23,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
 
+from common.durations import Durations
 from common.entity.activation import ActivationRecord, Status
 
 Key = TypeVar("Key")
@@ -39,8 +36,9 @@ SandboxState: TypeAlias = Literal[
     "starting", "blank", "busy", "ready", "pausing", "paused", "removing"
 ]
 TopicClass: TypeAlias = Literal[
-    "invoker", "composition", "completed", "health", "cacheInvalidation", "events", "hint"
-]
+    "invoker", "composition", "completed", "health", "cacheInvalidation", "events", "hint",
+    "watched",
+]  # fmt: skip
 RouteClass: TypeAlias = Literal[
     "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
 ]
@@ -59,12 +57,6 @@ ThrottleLimit: TypeAlias = Literal[
     "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
 ]
 
-# 1 ms, a warm call, to 5 min, the longest time limit; three steps a decade.
-_BOUNDS_MS: Final = (
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, 120_000,
-    300_000,
-)  # fmt: skip
-
 REGISTRY: Final = CollectorRegistry()
 """All metrics below and nothing else; the library's own registry is left alone."""
 
@@ -74,34 +66,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 def _each(metric: Metric, values: Iterable[Key]) -> Mapping[Key, Metric]:
     return {value: metric.labels(str(value)) for value in values}
-
-
-class Durations(Collector):
-    """A histogram of whole milliseconds, exported in seconds.
-
-    The library's is for many threads, and looks for a bucket one by one: 0.65 µs each time, and an
-    activation needs three. This one is for the thread of the event loop.
-    """
-
-    def __init__(self, name: str, documentation: str) -> None:
-        self._name = name
-        self._documentation = documentation
-        self._counts = [0] * (len(_BOUNDS_MS) + 1)
-        self._sum_ms = 0
-        REGISTRY.register(self)
-
-    def observe(self, duration_ms: int) -> None:
-        """Count one duration; a bucket holds what is at most its bound."""
-        self._counts[bisect_left(_BOUNDS_MS, duration_ms)] += 1
-        self._sum_ms += duration_ms
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Yield the histogram as the library wants it: each bucket with all below it."""
-        names = [*(str(bound_ms / 1000) for bound_ms in _BOUNDS_MS), "+Inf"]
-        buckets = list(zip(names, accumulate(self._counts), strict=True))
-        family = HistogramMetricFamily(self._name, self._documentation)
-        family.add_metric([], buckets=buckets, sum_value=self._sum_ms / 1000)
-        yield family
 
 
 _activations: Final = Counter(
@@ -114,14 +78,17 @@ ACTIVATIONS: Final[Mapping[Status, Counter]] = {
     status: _activations.labels(status.text.replace(" ", "_")) for status in Status
 }
 WAIT_DURATION: Final = Durations(
+    REGISTRY,
     "brisk_invoker_wait_duration_seconds",
     "From the receipt of a request to the start of its code, or of loading it.",
 )
 INIT_DURATION: Final = Durations(
+    REGISTRY,
     "brisk_invoker_init_duration_seconds",
     "How long code took to load, where it had to be loaded.",
 )
 RUN_DURATION: Final = Durations(
+    REGISTRY,
     "brisk_invoker_run_duration_seconds",
     "How long code took to answer, without loading it.",
 )
@@ -296,6 +263,27 @@ BUS_PRODUCE_ERRORS: Final = Counter(
 BUS_POISON: Final = Counter(
     "brisk_bus_poison_messages_total",
     "Messages that could not be read, and were set aside.",
+    registry=REGISTRY,
+)
+
+STREAMS: Final = Gauge(
+    "brisk_stream_open_connections",
+    "Connections over which somebody follows the activations or the events of a namespace.",
+    registry=REGISTRY,
+)
+STREAM_WAITING: Final = Gauge(
+    "brisk_stream_waiting_news",
+    "What has happened and was not yet sent to who follows it.",
+    registry=REGISTRY,
+)
+STREAM_MISSED: Final = Counter(
+    "brisk_stream_missed_news_total",
+    "What somebody followed and was not sent, because they read too slowly; they were told.",
+    registry=REGISTRY,
+)
+STREAM_UNTOLD: Final = Counter(
+    "brisk_stream_untold_news_total",
+    "What another controller was to be told for who follows there, and the bus did not take.",
     registry=REGISTRY,
 )
 

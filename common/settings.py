@@ -28,6 +28,7 @@ from common.settings_services import KafkaSettings as KafkaSettings
 from common.settings_services import PriceSettings as PriceSettings
 from common.settings_services import RetentionSettings as RetentionSettings
 from common.settings_services import StoreSettings as StoreSettings
+from common.settings_telemetry import StreamSettings as StreamSettings
 
 _PREFIX: Final = "BRISK_"
 _DELIMITER: Final = "__"
@@ -265,6 +266,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
     price: PriceSettings = PriceSettings()
+    stream: StreamSettings = StreamSettings()
     kafka: KafkaSettings = KafkaSettings()
     couchdb: CouchdbSettings = CouchdbSettings()
     controller: ControllerSettings = ControllerSettings()

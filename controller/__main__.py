@@ -35,13 +35,13 @@ from common.store.secrets_file import InstallationSecret
 from common.store.subject_admin import NamespaceExists
 from common.store.subjects import SubjectStore
 from controller.app import Services, served
-from controller.balance.completions import Completions
 from controller.balance.inflight import InFlight
 from controller.balance.kinds import OfferedKinds
 from controller.balance.port import require_all_up
 from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
 from controller.entitlement.throttle import Share
+from controller.hearing import Hearing
 from controller.invoke.action import ActionInvoker
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.entrance import Entrance
@@ -97,21 +97,13 @@ async def serve(stop: asyncio.Event) -> None:
             )
             catalog = Catalog.over(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
             await patiently(health, "couchdb", partial(_ensure_guest, subjects, settings), stop)
-            inflight = InFlight()
-            balancer = Sharding(ground.bus, clock, controllers=settings.controller.count)
-            completions = Completions(
-                ground.bus,
-                ControllerId(settings.controller.id),
-                inflight,
-                ground.stores.activations,
-                clock,
-                judge=balancer.ended,
-            )
-            hear = partial(ground.bus.listen, topics.HEALTH, partial(_heard, balancer))
-            for listen in (completions.listen, hear):
+            traffic = _traffic(settings, clock, ground)
+            hear = partial(ground.bus.listen, topics.HEALTH, partial(_heard, traffic.balancer))
+            await patiently(health, "kafka", hear, stop)
+            for listen in traffic.hearing.listens:
                 await patiently(health, "kafka", listen, stop)
-        await stack.enter_async_context(serving(completions.serve()))
-        await stack.enter_async_context(serving(_tick(balancer, inflight)))
+        await stack.enter_async_context(traffic.hearing.served())
+        await stack.enter_async_context(serving(_tick(traffic)))
         name = f"controller{settings.controller.id}"
         housekeeper = Housekeeper(
             stores,
@@ -126,10 +118,10 @@ async def serve(stop: asyncio.Event) -> None:
         seal = secret.for_registries(folder.registries_key)
         registries = RegistryStore(stores.entities, lambda: seal, clock)
         kept = _Kept(catalog, subjects, registries)
-        entrance = _entrance(settings, clock, ground, kept, balancer, inflight)
+        entrance = _entrance(settings, clock, ground, kept, traffic)
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(entrance.open(patience.left_s))
-        services = _services(settings, clock, ground, kept, balancer, inflight, entrance, health)
+        services = _services(settings, clock, ground, kept, traffic, entrance, health)
 
         async def check_invokers() -> None:
             require_all_up(services.invoker_health())
@@ -160,21 +152,39 @@ class _Kept(NamedTuple):
     registries: RegistryStore
 
 
+class _Traffic(NamedTuple):
+    """What comes and goes at this controller."""
+
+    balancer: Sharding
+    inflight: InFlight
+    hearing: Hearing
+
+
+def _traffic(settings: Settings, clock: Clock, ground: Ground) -> _Traffic:
+    balancer = Sharding(ground.bus, clock, controllers=settings.controller.count)
+    inflight = InFlight()
+    hearing = Hearing.of(
+        ControllerId(settings.controller.id),
+        bus=ground.bus,
+        activations=ground.stores.activations,
+        inflight=inflight,
+        clock=clock,
+        settings=settings.stream,
+        judge=balancer.ended,
+    )
+    return _Traffic(balancer, inflight, hearing)
+
+
 def _entrance(
-    settings: Settings,
-    clock: Clock,
-    ground: Ground,
-    kept: _Kept,
-    balancer: Sharding,
-    inflight: InFlight,
+    settings: Settings, clock: Clock, ground: Ground, kept: _Kept, traffic: _Traffic
 ) -> Entrance:
     controller, stores = ControllerId(settings.controller.id), ground.stores
     resolver = Resolver(kept.catalog)
     primitives = ActionInvoker(
         controller,
         bus=ground.bus,
-        balancer=balancer,
-        inflight=inflight,
+        balancer=traffic.balancer,
+        inflight=traffic.inflight,
         keys=kept.subjects,
         blobs=stores.blobs,
         clock=clock,
@@ -186,11 +196,11 @@ def _entrance(
         primitives=primitives,
         resolver=resolver,
         notes=Notes(resolver, kept.catalog.actions, stores.blobs, clock),
-        activations=stores.activations,
+        records=traffic.hearing.own_records,
         clock=clock,
         bounds=Bounds(settings.limits.sequence_length, settings.controller.max_compositions),
     )
-    return Entrance(primitives, compositions, inflight)
+    return Entrance(primitives, compositions, traffic.inflight)
 
 
 def _services(
@@ -198,15 +208,14 @@ def _services(
     clock: Clock,
     ground: Ground,
     kept: _Kept,
-    balancer: Sharding,
-    inflight: InFlight,
+    traffic: _Traffic,
     entrance: Entrance,
     health: Health,
 ) -> Services:
     return Services(
         settings=settings,
         clock=clock,
-        manifest=OfferedKinds(_everything(), lambda: balancer.kinds),
+        manifest=OfferedKinds(_everything(), lambda: traffic.balancer.kinds),
         catalog=kept.catalog,
         resolver=Resolver(kept.catalog),
         activations=ground.stores.activations,
@@ -214,13 +223,16 @@ def _services(
         registries=kept.registries,
         entitlement=Entitlement(
             clock,
-            inflight,
+            traffic.inflight,
             Share(settings.controller.id % settings.controller.count, settings.controller.count),
         ),
         invoker=entrance,
         invoker_health=lambda: {
-            f"invoker{invoker}/{invoker}": state.text for invoker, state in balancer.states.items()
+            f"invoker{invoker}/{invoker}": state.text
+            for invoker, state in traffic.balancer.states.items()
         },
+        own_records=traffic.hearing.own_records,
+        streams=traffic.hearing.streams,
         health=health,
     )
 
@@ -250,11 +262,11 @@ def _heard(balancer: Sharding, message: Message) -> None:
     balancer.heard(message)
 
 
-async def _tick(balancer: Sharding, inflight: InFlight) -> None:
+async def _tick(traffic: _Traffic) -> None:
     while True:
         await asyncio.sleep(TICK_S)
-        for activation_id in balancer.tick():
-            inflight.let_go(activation_id)
+        for activation_id in traffic.balancer.tick():
+            traffic.inflight.let_go(activation_id)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.api.actions import Actions
+from controller.api.activation_stream import ActivationStream
 from controller.api.activations import Activations
 from controller.api.info import Info
 from controller.api.invocations import Invocations
@@ -44,6 +45,7 @@ def table(services: Services) -> tuple[Route, ...]:
     invocations = Invocations(services)
     routes = (
         *invocations.routes(),
+        *ActivationStream(services).routes(),  # `stream` is no id of an activation
         *Activations(services.activations).routes(),
         *Actions(services).routes(),
         *Packages(services).routes(),
@@ -63,6 +65,11 @@ def build_app(services: Services) -> web.Application:
     gate = Gate(services.subjects)
     app = web.Application(middlewares=[gate.middleware()])
     register(table(services), app.router, gate)
+
+    async def end_streams(_: web.Application) -> None:
+        services.streams.close()
+
+    app.on_shutdown.append(end_streams)
     return app
 
 

@@ -49,6 +49,8 @@ def routes() -> str:
         entitlement=nobody,
         invoker=nobody,
         invoker_health=dict,
+        own_records=nobody,
+        streams=nobody,
         health=nobody,
     )
     return reference(table(services))

@@ -7,7 +7,8 @@ import click
 from cli import render
 from cli.commands import activation_poll
 from cli.console import bold, ok, print_json
-from cli.failures import Failure
+from cli.failures import GENERAL, Ended, Failure
+from cli.following import Following, Watch
 from cli.grammar import INTEGER, Group, Words
 from cli.jsontext import Json, sorted_keys
 from cli.names import OWN, Scope, parse_entity
@@ -131,9 +132,13 @@ def _field(typed: str) -> str:
 
 @activation.command("logs", words=(0, 1), shown="ID", completes=("activations",), needs=ID_NEEDED)
 @_last
+@click.option("-f", "--follow", is_flag=True, help="go on with what ends; of an action, or of all")
 @click.option("-r", "--strip", is_flag=True, help="without times and streams")
-def logs(session: Session, words: Words, last: bool, strip: bool) -> None:
-    """Print what an activation wrote."""
+def logs(session: Session, words: Words, last: bool, follow: bool, strip: bool) -> None:
+    """Print what an activation wrote; with --follow, what those of an action write."""
+    if follow:
+        _follow_logs(session, _action_name(words[0]) if words else None, strip=strip)
+        return
     _print_logs(session, _chosen(session, words, last), strip=strip)
 
 
@@ -160,6 +165,24 @@ def _print_logs(session: Session, activation_id: str, *, strip: bool) -> None:
     lines = [render.stripped_log(line) if strip else line for line in lines]
     if not shown(session, lines):
         print("".join(f"{line}\n" for line in lines), end="")
+
+
+def _follow_logs(session: Session, name: str | None, *, strip: bool) -> None:
+    """Print the log lines of what ends from now on, until it is enough."""
+    client = session.client()
+
+    def tell(one: dict[str, Json]) -> None:
+        # Of several actions, each line says whose it is.
+        whose = f"{one.get('name')}: " if name is None else ""
+        for line in one.get("logs") or []:
+            text = render.stripped_log(str(line)) if strip else str(line)
+            print(f"{whose}{text}", flush=True)
+
+    watch = Watch(activation_poll.start_ms(client, 0))
+    try:
+        Following(client, watch, name, tell).run(0)
+    except KeyboardInterrupt as interrupt:
+        raise Ended(GENERAL) from interrupt
 
 
 def _unable(verb: str, activation_id: str, failure: Failure) -> Failure:

@@ -14,13 +14,13 @@ import click
 
 from cli import render, wskprops
 from cli.artifacts import Recipe, exec_of, no_file
-from cli.commands.activation_poll import Watch
 from cli.configuration import Configuration
 from cli.console import bold, ok, print_failure
 from cli.develop.local import platform
 from cli.develop.reading import check
 from cli.develop.sources import Stamp, digest, stamp
 from cli.failures import NETWORK, Failure
+from cli.following import Watch
 from cli.grammar import INTEGER, Command, Words
 from cli.jsontext import Json
 from cli.names import EntityName, parse_entity

@@ -19,8 +19,9 @@ from common.message.completion import Completion
 from common.message.hint import Hint
 from common.message.ping import Ping
 from common.message.topics import Topic
+from common.message.watching import News, Watch
 
-Message: TypeAlias = ActivationMessage | Completion | Ping | Hint
+Message: TypeAlias = ActivationMessage | Completion | Ping | Hint | Watch | News
 Handler: TypeAlias = Callable[[Message], None]
 
 

@@ -28,13 +28,16 @@ from common.message.activation import ActivationMessage
 from common.message.completion import Completion
 from common.message.hint import Hint
 from common.message.ping import Ping
+from common.message.watching import News, Watch
 
 _ACTIVATION: Final = "payload"
 _COMPLETION: Final = "record"
 _PING: Final = "ping"
 _HINT: Final = "hint"
+_WATCH: Final = "watch"
+_NEWS: Final = "news"
 
-_Message: TypeAlias = ActivationMessage | Completion | Ping | Hint
+_Message: TypeAlias = ActivationMessage | Completion | Ping | Hint | Watch | News
 
 
 class MalformedMessage(ValueError):
@@ -42,11 +45,13 @@ class MalformedMessage(ValueError):
 
 
 def key(message: _Message) -> str:
-    """Return what a broker knows *message* by: its activation, invoker or action."""
+    """Return what a broker knows *message* by: its activation, or who or what it is about."""
     if isinstance(message, Ping):
         return f"invoker{message.invoker}"
     if isinstance(message, Hint):
         return message.action.doc_id
+    if isinstance(message, Watch):
+        return f"controller{message.controller}"
     return message.activation_id
 
 
@@ -60,6 +65,10 @@ def encode(message: _Message) -> bytes:
         return _join(_PING, b"null", _ping_fields(message))
     if isinstance(message, Hint):
         return _join(_HINT, b"null", _hint_fields(message))
+    if isinstance(message, Watch):
+        return _join(_WATCH, b"null", _watch_fields(message))
+    if isinstance(message, News):
+        return _join(_NEWS, b"null", _news_fields(message))
     return _join(_ACTIVATION, message.payload, _activation_fields(message))
 
 
@@ -75,6 +84,10 @@ def decode(data: bytes) -> _Message:
             return _ping(fields)
         if kind == _HINT:
             return _hint(fields)
+        if kind == _WATCH:
+            return _watch(fields)
+        if kind == _NEWS:
+            return _news(fields)
     except (ValueError, KeyError, TypeError) as error:
         raise MalformedMessage(f"This is no message: {type(error).__name__}") from error
     raise MalformedMessage("This message is of no known kind.")
@@ -221,4 +234,35 @@ def _hint(fields: dict[str, Any]) -> Hint:
         kind=fields["kind"],
         memory_mb=fields["memory_mb"],
         is_cut_off=fields["is_cut_off"],
+    )
+
+
+def _watch_fields(watch: Watch) -> dict[str, Any]:
+    return {"controller": watch.controller, "namespaces": list(watch.namespaces)}
+
+
+def _watch(fields: dict[str, Any]) -> Watch:
+    return Watch(
+        controller=ControllerId(fields["controller"]),
+        namespaces=tuple(map(Namespace, fields["namespaces"])),
+    )
+
+
+def _news_fields(news: News) -> dict[str, Any]:
+    return {
+        "controller": news.controller,
+        "namespace": news.namespace,
+        "activation_id": news.activation_id,
+        "listed_as": news.listed_as,
+        "end_ms": news.end_ms,
+    }
+
+
+def _news(fields: dict[str, Any]) -> News:
+    return News(
+        controller=ControllerId(fields["controller"]),
+        namespace=Namespace(fields["namespace"]),
+        activation_id=ActivationId(fields["activation_id"]),
+        listed_as=fields["listed_as"],
+        end_ms=fields["end_ms"],
     )

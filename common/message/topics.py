@@ -9,6 +9,8 @@ Topic = NewType("Topic", str)
 HEALTH: Final = Topic("health")
 CACHE_INVALIDATION: Final = Topic("cacheInvalidation")
 EVENTS: Final = Topic("events")
+WATCHED: Final = Topic("watched")
+"""Which namespaces are followed at which controller, and what has ended in those."""
 POISON: Final = Topic("poison")
 """Messages of any topic that could not be read."""
 

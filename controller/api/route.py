@@ -12,6 +12,7 @@ from typing import Final, Literal
 from aiohttp import web
 
 from common.metrics import RouteClass
+from controller.edge.content import JSON
 from controller.edge.gate import Gate, Handler
 
 Method = Literal["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS"]
@@ -43,6 +44,8 @@ class Route:
     body: str | None = None
     """What the JSON in the body is; None where none is read."""
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "What was asked for."})
+    produces: str = JSON
+    """The media type of what is answered; a client that would not read it is refused."""
     is_open: bool = False
     """Whether it is answered without credentials."""
     may_end_in_slash: bool = False
@@ -60,8 +63,10 @@ def register(routes: Iterable[Route], router: web.UrlDispatcher, gate: Gate) -> 
     """Teach *router* all *routes*, each behind *gate*. The first ones are found fastest."""
     resources: dict[str, web.Resource] = {}
     for route in routes:
-        guard = gate.open if route.is_open else gate.authenticated
-        handler = guard(route.handler, route.kind)
+        if route.is_open:
+            handler = gate.open(route.handler, route.kind)
+        else:
+            handler = gate.authenticated(route.handler, route.kind, route.produces)
         for path in (route.path, route.path + "/") if route.may_end_in_slash else (route.path,):
             if path not in resources:
                 rest = _REST if route.may_go_on else ""

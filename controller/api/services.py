@@ -16,7 +16,9 @@ from common.store.registries import RegistryStore
 from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.invocation import Accepted, Invocation, Invoked
+from controller.invoke.own_records import OwnRecords
 from controller.invoke.resolve import Resolver
+from controller.stream.activations import ActivationStreams
 
 
 class Manifest(Kinds, Protocol):
@@ -79,5 +81,9 @@ class Services:
     invoker: Invoker
     invoker_health: Callable[[], Mapping[str, str]]
     """State by name, as `/invokers` shows it: `{"invoker0/0": "up"}`."""
+    own_records: OwnRecords
+    """Where records are kept that the controller makes itself."""
+    streams: ActivationStreams
+    """Who follows activations."""
     health: Health
     """What this process stands on."""

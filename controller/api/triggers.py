@@ -224,7 +224,7 @@ class Triggers:
         """Keep the record, unless the namespace keeps none. Raises `StoreUnavailable`."""
         if identity.own.store_activations is False:
             return
-        self._services.activations.put(
+        self._services.own_records.put(
             firing.record(
                 trigger,
                 activation_id=fired,
@@ -235,7 +235,7 @@ class Triggers:
                 logs=firing.log(trigger, outcomes),
             )
         )
-        await self._services.activations.sync()
+        await self._services.own_records.sync()
 
     def _own(self, request: web.Request) -> QualifiedName:
         name = address.entity(request)

@@ -27,6 +27,8 @@ FETCH_S: Final = 30.0
 FETCH_PAUSE_S: Final = 0.2
 
 Judge: TypeAlias = Callable[[ActivationId, Ended], None]
+Tell: TypeAlias = Callable[[ActivationRecord], None]
+"""Neither waits nor raises."""
 
 log = logger(__name__)
 
@@ -43,12 +45,15 @@ class Completions:
         clock: Clock,
         *,
         judge: Judge | None = None,
+        tell: Tell,
     ) -> None:
         """Listen for *controller*; *judge* is told how each activation ended, for its invoker.
 
+        tell: told of each record, which is kept by then.
         activations: has the results that were too large for the bus.
         """
         self._judge = judge or _nobody
+        self._tell = tell
         self._bus = bus
         self._topic = topics.completed(controller)
         self._inflight = inflight
@@ -79,6 +84,7 @@ class Completions:
             self._inflight.complete(message.activation_id, None)
         else:
             self._inflight.complete(message.activation_id, message.record)
+        self._tell(message.record)
 
     async def _fetch(self, completion: Completion) -> None:
         activation_id, record = completion.activation_id, None

@@ -96,6 +96,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.ArgumentsTooBig: Answer(413),
     errors.TooManyRequests: Answer(429),
     errors.TooManyConcurrent: Answer(429),
+    errors.TooManyStreams: Answer(503),
     # The stores and the bus.
     store.Missing: Answer(404, errors.NoSuchResource.words()),
     store.Conflict: Answer(409, "Concurrent modification to resource detected."),

@@ -27,7 +27,7 @@ from common.log import logger
 from common.metrics import RouteClass
 from controller.edge import address, answers, auth, cors
 from controller.edge.auth import IDENTITY, Subjects
-from controller.edge.content import check_acceptable
+from controller.edge.content import JSON, check_acceptable
 from controller.edge.errors import answer_to, is_fault
 from controller.edge.rejections import MethodNotAllowed, NoSuchRoute
 from controller.edge.transid import HEADER, TRANSID, TransactionIds
@@ -61,15 +61,15 @@ class Gate:
         self._kinds[handler] = kind
         return handler
 
-    def authenticated(self, handler: Handler, kind: RouteClass) -> Handler:
-        """Return *handler* for clients with valid credentials that read JSON.
+    def authenticated(self, handler: Handler, kind: RouteClass, produces: str = JSON) -> Handler:
+        """Return *handler* for clients with valid credentials that read what it *produces*.
 
         kind: what its requests are counted as.
         """
 
         async def admit(request: web.Request) -> web.StreamResponse:
             await self._identify(request)
-            check_acceptable(request.headers.get("Accept"))
+            check_acceptable(request.headers.get("Accept"), produces)
             return await handler(request)
 
         return self.open(admit, kind)
@@ -89,8 +89,9 @@ class Gate:
             except Exception as error:
                 path = request.rel_url.raw_path
                 answer = refusal(error, transid, method=request.method, path=path)
-            answer.headers[HEADER] = transid
-            answer.headers["Server"] = SERVER
+            if not answer.prepared:  # one that goes on for long has been begun by then
+                answer.headers[HEADER] = transid
+                answer.headers["Server"] = SERVER
             kind = self._kinds.get(request.match_info.handler, "other")
             metrics.count_request(kind, answer.status)
             return answer

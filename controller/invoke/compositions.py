@@ -20,13 +20,14 @@ from common.ids import RANDOM_BITS, ControllerId, activation_id
 from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
-from common.store.port import ActivationStore, Missing, StoreError
+from common.store.port import Missing, StoreError
 from controller.balance.port import NoCapacity
 from controller.invoke import sequence
 from controller.invoke.composing import Composer, Course, Order, Primitives, Tally
 from controller.invoke.composite import interrupted, kept, record, unread
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.notes import Notes, identity_of
+from controller.invoke.own_records import OwnRecords
 from controller.invoke.promises import Promises
 from controller.invoke.resolve import NOT_THERE, Resolved, Resolver
 
@@ -60,7 +61,7 @@ class Compositions:
         primitives: Primitives,
         resolver: Resolver,
         notes: Notes,
-        activations: ActivationStore,
+        records: OwnRecords,
         clock: Clock,
         bounds: Bounds,
     ) -> None:
@@ -70,7 +71,7 @@ class Compositions:
         self._topic = topics.compositions(controller)
         self._bus = bus
         self._notes = notes
-        self._activations = activations
+        self._records = records
         self._clock = clock
         self._bounds = bounds
         self._entropy = Entropy()
@@ -279,7 +280,7 @@ class Compositions:
         """Give a record to what an earlier process left without one; then its note is settled."""
         while True:
             try:
-                await self._activations.get(message.namespace, message.activation_id)
+                await self._records.get(message.namespace, message.activation_id)
             except Missing:
                 now_ms = self._clock.now_ms()
                 ended = record(message, interrupted(), start_ms=now_ms, end_ms=now_ms)
@@ -313,7 +314,7 @@ class Compositions:
     def _has_put(self, message: ActivationMessage, ended: ActivationRecord) -> bool:
         """Tell whether the store has taken what it is to have of the record."""
         try:
-            self._activations.put(kept(ended, stores=message.stores))
+            self._records.put(kept(ended, stores=message.stores))
         except StoreError as error:
             log.error("record_not_stored", activation=ended.activation_id, why=str(error))
             return False

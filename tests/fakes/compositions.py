@@ -19,6 +19,7 @@ from common.store.catalog import Catalog
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.notes import Notes
+from controller.invoke.own_records import OwnRecords
 from controller.invoke.resolve import Resolved, Resolver
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_record, an_id
@@ -102,6 +103,7 @@ class Controller:
         self.clock = FakeClock()
         self.docs, self.blobs = MemoryDocs(), MemoryBlobs()
         self.activations = MemoryActivations()
+        self.told: list[ActivationRecord] = []
         self.catalog = Catalog.over(self.docs, self.blobs, clock=self.clock)
         self.bus = ScriptedBus(None, capacity=10)
         self.primitives = Primitives()
@@ -112,7 +114,7 @@ class Controller:
             primitives=self.primitives,
             resolver=resolver,
             notes=Notes(resolver, self.catalog.actions, self.blobs, self.clock),
-            activations=self.activations,
+            records=OwnRecords(self.activations, self.told.append),
             clock=self.clock,
             bounds=Bounds(length=3, under_way=2),
         )

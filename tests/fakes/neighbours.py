@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from common.ids import Namespace, Subject
-from common.settings import ThrottleSettings
+from common.settings import StreamSettings, ThrottleSettings
 from common.store.secrets_file import InstallationSecret
 from common.store.subject_admin import SubjectAdmin
 from common.store.subjects import LIFETIMES, SubjectStore
@@ -94,7 +94,7 @@ async def world_of_three() -> AsyncIterator[World]:
         await admin.create(Subject(subject), Namespace(namespace), *auth(namespace).split(":"))
     await admin.block(Subject("gus"), is_blocked=True)
     subjects = SubjectStore(docs, SECRET, ThrottleSettings(), clock=clock)
-    async with running_api(subjects=subjects) as api:
+    async with running_api(subjects=subjects, stream=StreamSettings(max_streams=0)) as api:
         made = World(api, admin, clock)
         await _furnish(made)
         yield made

@@ -10,15 +10,16 @@ from typing import Any
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
+from common.bus.memory import MemoryBus
 from common.entity.action import BlobRef
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.entity.manifest import Manifest
 from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.health import Health
-from common.ids import ActivationId, DocId, InvokerId, Namespace, Rev, Subject
+from common.ids import ActivationId, ControllerId, DocId, InvokerId, Namespace, Rev, Subject
 from common.message.activation import ActivationMessage
-from common.settings import LimitSettings, Settings
+from common.settings import LimitSettings, Settings, StreamSettings
 from common.store.catalog import Catalog
 from common.store.port import (
     ActivationFilter,
@@ -36,7 +37,9 @@ from controller.app import Services, build_app
 from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
+from controller.invoke.own_records import OwnRecords
 from controller.invoke.resolve import Resolver
+from controller.stream.activations import ActivationStreams
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import a_record, an_id
 
@@ -284,6 +287,7 @@ async def running_api(
     limits: LimitSettings | None = None,
     own: NamespaceLimits = NONE,
     subjects: Subjects | None = None,
+    stream: StreamSettings | None = None,
 ) -> AsyncIterator[Api]:
     """Serve the API until the end of the block; the guest's namespace has limits of its *own*.
 
@@ -293,8 +297,15 @@ async def running_api(
     invoker, clock = Obedient(), FakeClock()
     health = {InvokerId(0): True}
     catalog = Catalog.over(docs, blobs, clock=clock)
+    streams = ActivationStreams(
+        ControllerId(0),
+        bus=MemoryBus(None, capacity=100),
+        activations=activations,
+        clock=clock,
+        settings=stream or StreamSettings(),
+    )
     services = Services(
-        settings=Settings(limits=limits or LimitSettings()),
+        settings=Settings(limits=limits or LimitSettings(), stream=stream or StreamSettings()),
         clock=clock,
         manifest=Manifest.load(MANIFEST),
         catalog=catalog,
@@ -307,6 +318,8 @@ async def running_api(
         invoker_health=lambda: {
             f"invoker{n}/{n}": "up" if up else "down" for n, up in health.items()
         },
+        own_records=OwnRecords(activations, streams.ended),
+        streams=streams,
         health=Health(clock, "invokers"),
     )
     server = TestServer(build_app(services))

@@ -28,6 +28,7 @@ COUNTS = {
     "concurrent_invocations", "max_waiting", "max_starts", "max_prewarmed", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
     "id", "count", "max_compositions",
+    "max_streams", "max_streams_per_namespace",
 }  # fmt: skip
 
 

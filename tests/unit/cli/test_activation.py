@@ -1,15 +1,17 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.commands import activation_poll
-from cli.commands.activation_poll import OVERLAP_MS, Watch
+from cli import following
+from cli.following import OVERLAP_MS, Watch
 from cli.jsontext import decode
 from cli.render import duration_text, local_time, stripped_log
 from tests.fakes.rest import FakeApi
 from tests.unit.cli.conftest import Run
 
+STREAM = "/api/brisk/v1/namespaces/_/activations/stream"
 ID = "0123456789abcdef0123456789abcdef"
 ROW: dict[str, Any] = {
     "namespace": "guest",
@@ -146,8 +148,8 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         def elapsed_s(self) -> float:
             return sum(slept_s)
 
-    monkeypatch.setattr(activation_poll, "SystemClock", Clock)
-    monkeypatch.setattr(activation_poll, "sleep", slept_s.append)
+    monkeypatch.setattr(following, "SystemClock", Clock)
+    monkeypatch.setattr(following, "sleep", slept_s.append)
 
 
 @pytest.mark.usefixtures("patient")
@@ -161,9 +163,12 @@ def test_polling_begins_after_the_newest(line: Run, api: FakeApi) -> None:
         f"\nActivation: 'hello' ({ID})\n"
         '[\n    "2023-11-14T22:13:20.001000Z stdout: hello"\n]\n'
     )
-    assert api.targets[1] == (
-        f"GET activations?docs=true&limit=0&name=hello&since={ROW['start'] + 1}&skip=0"
-    )
+    since = ROW["start"] + 1
+    assert api.targets[1:3] == [
+        f"GET {STREAM}?name=hello&since={since}",  # which an OpenWhisk does not have
+        f"GET activations?docs=true&limit=0&name=hello&since={since}&skip=0",
+    ]
+    assert not any(STREAM in target for target in api.targets[2:]), "it is not asked for again"
 
 
 @pytest.mark.usefixtures("patient")
@@ -174,7 +179,48 @@ def test_a_round_that_fails_is_made_up_for(line: Run, api: FakeApi) -> None:
     shown = line("wsk activation poll --exit 7")
     assert (shown.exit, shown.stderr) == (0, "")
     assert shown.stdout.count(f"({ID})") == 1
-    assert len(api.asked) == 6
+    assert len(api.asked) == 7
+
+
+def event(record: dict[str, Any], name: str) -> str:
+    return f"id: {name}\nevent: activation\ndata: {json.dumps(record)}\n\n"
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_is_streamed_is_told_at_once_and_a_stream_that_breaks_goes_on(
+    line: Run, api: FakeApi
+) -> None:
+    """The fake's clock stands still while a stream is read, so only its end lets time pass."""
+    later = RECORD | {"start": ROW["start"] + 5}
+    others = [later | {"activationId": f"{number:032x}"} for number in range(4)]
+    others[1]["start"] = ROW["start"] - 5  # it began long ago, and was not there before
+    api.answer("GET activations?docs=true&limit=1&skip=0", [ROW])
+    api.answer("GET activations?docs=true&limit=0", [others[0], others[2]])
+    kind = {"Content-Type": "text/event-stream; charset=utf-8"}
+    begun = ": here\n\n" + event(others[0], "7-a") + "event: missed\ndata: {}\n\n"
+    api.answer(f"GET {STREAM}", begun + event(others[1], "8-b"), headers=kind)
+    api.answer(f"GET {STREAM}", event(others[1], "8-b") + event(others[3], "9-c"), headers=kind)
+    shown = line("wsk activation poll --exit 3")
+    assert (shown.exit, shown.stderr) == (0, "")
+    told = [text.split("(")[1][:32] for text in shown.stdout.splitlines() if "Activation:" in text]
+    assert told == [others[number]["activationId"] for number in (0, 2, 1, 3)]
+    streams = [one for one in api.asked if STREAM in one.target]
+    assert [one.headers.get("last-event-id") for one in streams] == [None, "8-b", "9-c"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_logs_are_followed_by_line(line: Run, api: FakeApi, monkeypatch: Any) -> None:
+    def enough(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "sleep", enough)
+    api.answer("GET activations?docs=true&limit=1&skip=0", [ROW])
+    api.answer("GET activations?docs=true&limit=0", [RECORD])
+    shown = line("wsk activation logs --follow --strip")
+    assert (shown.exit, shown.stdout) == (1, "hello: hello\n")
+    shown = line("wsk activation logs --follow hello")
+    assert shown.stdout == f"{RECORD['logs'][0]}\n"
+    assert "name=hello" in api.targets[-1]
 
 
 def test_watching_forgets_what_cannot_come_again() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cli.client import Client
-from cli.commands.activation_poll import Watch
 from cli.commands.dev import Loop
 from cli.configuration import Configuration
+from cli.following import Watch
 from cli.jsontext import Json
 from cli.names import EntityName
 from cli.transport import Transport

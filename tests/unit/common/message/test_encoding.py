@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from common.entity.activation import ActivationRecord
 from common.entity.names import QualifiedName
-from common.ids import InvokerId, Namespace, Rev, TransId
+from common.ids import ActivationId, ControllerId, InvokerId, Namespace, Rev, TransId
 from common.message import encoding
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
 from common.message.encoding import MalformedMessage
 from common.message.hint import Hint
+from common.message.watching import News, Watch
 from tests.fakes.records import MESSAGES, RECORDS, a_message
 
 
@@ -89,3 +90,17 @@ def test_a_hint_comes_back_as_it_was(package: str | None) -> None:
     )
     assert encoding.decode(encoding.encode(hint)) == hint
     assert encoding.key(hint) == hint.action.doc_id
+
+
+def test_what_controllers_say_of_followers_comes_back_as_it_was() -> None:
+    watch = Watch(controller=ControllerId(3), namespaces=(Namespace("guest"), Namespace("ä")))
+    news = News(
+        controller=ControllerId(3),
+        namespace=Namespace("guest"),
+        activation_id=ActivationId("a" * 32),
+        listed_as="p/a",
+        end_ms=5,
+    )
+    for message in (watch, news):
+        assert encoding.decode(encoding.encode(message)) == message
+    assert (encoding.key(watch), encoding.key(news)) == ("controller3", news.activation_id)

@@ -25,6 +25,7 @@ from tests.fakes.neighbours import (
 )
 
 BILLED = f"/api/brisk/v1/namespaces/ann/{RECORD}"
+STREAM = "/api/brisk/v1/namespaces/ann/activations/stream"
 USAGE = "/api/brisk/v1/namespaces/ann/usage"
 DAYS = "from=2025-11-01&to=2025-11-30"
 LOGINS = "/api/brisk/v1/namespaces/ann/registries"
@@ -59,6 +60,7 @@ RIGHTS: list[tuple[str, str, Any, int, int]] = [
     ("GET", f"{RECORD}/logs", None, 200, 403),
     ("GET", f"{RECORD}/result", None, 200, 403),
     ("GET", BILLED, None, 200, 403),
+    ("GET", STREAM, None, 503, 403),  # in this world nobody may follow anything
     ("GET", "limits", None, 200, 403),
     ("GET", f"{USAGE}?{DAYS}", None, 200, 403),
     ("GET", f"{USAGE}/focus?{DAYS}", None, 200, 403),

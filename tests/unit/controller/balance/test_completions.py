@@ -30,6 +30,7 @@ class Controller:
         self.inflight = InFlight()
         self.ends: list[ActivationRecord | None] = []
         self.judged: list[Ended] = []
+        self.told: list[ActivationRecord] = []
         self.failures: list[Exception] = []
         self.reads = 0
         self.completions = Completions(
@@ -39,6 +40,7 @@ class Controller:
             cast(ActivationStore, self),
             clock,
             judge=lambda _, ended: self.judged.append(ended),
+            tell=self.told.append,
         )
         record = a_record(1)
         self.inflight.add(

@@ -1,0 +1,23 @@
+"""The settings of what a platform tells of itself and of its namespaces while it works.
+
+Part of the one tree in `common.settings`, which reads them.
+"""
+
+from pydantic import Field
+
+from common.settings_services import Group
+
+
+class StreamSettings(Group):
+    """Who may follow what happens in a namespace while it happens, at one controller."""
+
+    max_streams: int = Field(default=256, ge=0)
+    """How many connections may follow something in all. One more is refused with 503."""
+    max_streams_per_namespace: int = Field(default=16, ge=0)
+    """How many of them may belong to one namespace."""
+    max_waiting: int = Field(default=1_000, ge=1)
+    """How much may wait for one that reads slowly. What is more is left out, and it is told so."""
+    heartbeat_s: float = Field(default=15.0, gt=0)
+    """How often something is sent while nothing happens, and the key is looked at again."""
+    write_s: float = Field(default=30.0, gt=0)
+    """How long one may read nothing at all before the connection is closed."""

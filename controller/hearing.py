@@ -1,0 +1,60 @@
+"""How a controller hears of ends, and who is told of them: what both roots put together alike."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from common.bus.port import Bus
+from common.clock import Clock
+from common.ids import ControllerId
+from common.service import serving
+from common.settings import StreamSettings
+from common.store.port import ActivationStore
+from controller.balance.completions import Completions, Judge
+from controller.balance.inflight import InFlight
+from controller.invoke.own_records import OwnRecords
+from controller.stream.activations import ActivationStreams
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Of one controller."""
+
+    completions: Completions
+    """Hears of what invokers ran."""
+    own_records: OwnRecords
+    """Hears of what the controller records itself."""
+    streams: ActivationStreams
+    """Is told of both."""
+
+    @classmethod
+    def of(
+        cls,
+        controller: ControllerId,
+        *,
+        bus: Bus,
+        activations: ActivationStore,
+        inflight: InFlight,
+        clock: Clock,
+        settings: StreamSettings,
+        judge: Judge | None = None,
+    ) -> "Hearing":
+        """Return how *controller* hears; *judge* as in `Completions`."""
+        streams = ActivationStreams(
+            controller, bus=bus, activations=activations, clock=clock, settings=settings
+        )
+        completions = Completions(
+            bus, controller, inflight, activations, clock, judge=judge, tell=streams.ended
+        )
+        return cls(completions, OwnRecords(activations, streams.ended), streams)
+
+    @property
+    def listens(self) -> list[Callable[[], Awaitable[None]]]:
+        """What has to be called once before anything is heard. Each raises `BusUnavailable`."""
+        return [self.completions.listen, self.streams.listen]
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        """Do what is to be done beside hearing, while inside."""
+        async with serving(self.completions.serve()), serving(self.streams.serve()):
+            yield
