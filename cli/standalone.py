@@ -71,8 +71,9 @@ from invoker.service import Invoker
 
 CONTROLLER: Final = ControllerId(0)
 INVOKER: Final = InvokerId(0)
-FRESH_S: Final = 10.0
-"""How long an action is used before it is read again. Nobody else writes any."""
+FRESH_S: Final = 300.0
+"""How long an action is used before it is read again, which costs a call a hop to a thread. Nobody
+else writes any, and what this process writes it knows at once."""
 IDENTITY_S: Final = 1.0
 """The same for an identity, which `brisk admin` changes beside this process."""
 

@@ -11,6 +11,8 @@ from typing import Final
 from invoker.driver import frames
 from invoker.driver.port import Answer, Died, LogSink, Reply, Stream
 
+STREAMS: Final = {stream.value: stream for stream in Stream}
+"""By the number that a frame has; to ask the enum takes four times as long."""
 _MOST_NUMBERS: Final = 1 << 32
 
 
@@ -54,7 +56,7 @@ class Calls:
     def log(self, frame: frames.LogFrame) -> None:
         """Give *frame* to the call that it names."""
         if (call := self._by_number.get(frame.call)) is not None:
-            call.logs.write(Stream(frame.stream), frame.time_ns, frame.text)
+            call.logs.write(STREAMS[frame.stream], frame.time_ns, frame.text)
 
     def answer(self, frame: frames.AnswerFrame) -> None:
         """Settle the call that *frame* names."""

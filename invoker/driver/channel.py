@@ -25,7 +25,7 @@ from typing import Final, Self
 
 from common.codec import MalformedJson, decode
 from invoker.driver import frames
-from invoker.driver.calls import Call, Calls, answer_of
+from invoker.driver.calls import STREAMS, Call, Calls, answer_of
 from invoker.driver.port import (
     CannotStart,
     Died,
@@ -274,7 +274,7 @@ class Channel:
             if self._calls is not None and frame.call:
                 self._calls.log(frame)
             elif self._call is not None and not frame.call:
-                self._call.logs.write(Stream(frame.stream), frame.time_ns, frame.text)
+                self._call.logs.write(STREAMS[frame.stream], frame.time_ns, frame.text)
         elif self._hello.done():
             raise frames.BrokenFrame("of type H, not expected")
         else:

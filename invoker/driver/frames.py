@@ -6,8 +6,8 @@ likes: a frame outside the grammar raises `BrokenFrame`, and no sequence of byte
 keep more than one log frame and `limit_bytes` of one answer.
 """
 
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+import struct
+from typing import Final, NamedTuple, TypeAlias
 
 from common.errors import BriskError
 
@@ -28,7 +28,9 @@ _HELLO, _LOG, _ANSWER = b"HLA"
 _LOG_BESIDE, _ANSWER_BESIDE = b"la"
 _ANSWERS: Final = (_ANSWER, _ANSWER_BESIDE)
 _CALL_BYTES: Final = 4
+_HEADER: Final = struct.Struct(">IB")
 _HEADER_BYTES: Final = 5
+_LOG_HEAD: Final = struct.Struct(">BQ")
 _LOG_HEAD_BYTES: Final = 9
 _ANSWER_HEAD_BYTES: Final = 3
 # Bounds of the length field, which counts the type byte too.
@@ -47,15 +49,13 @@ class BrokenFrame(BriskError):
     """The runtime sent something that is no frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class HelloFrame:
+class HelloFrame(NamedTuple):
     """The runtime is up."""
 
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LogFrame:
+class LogFrame(NamedTuple):
     """Something was printed; *stream* is 1 or 2, *time_ns* Unix time, *call* 0 for the only one."""
 
     stream: int
@@ -64,8 +64,7 @@ class LogFrame:
     call: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFrame:
+class AnswerFrame(NamedTuple):
     """A call was answered; *body* holds the first `limit_bytes` of *size* bytes."""
 
     status: int
@@ -115,8 +114,7 @@ class FrameReader:
                 at = self._take_body(data, at, frames)
             if len(data) - at < _HEADER_BYTES:
                 break
-            length = int.from_bytes(data[at : at + 4], "big")
-            kind = data[at + 4]
+            length, kind = _HEADER.unpack_from(data, at)
             _check(kind, length)
             if kind in _ANSWERS:
                 call_bytes = 0 if kind == _ANSWER else _CALL_BYTES
@@ -134,7 +132,7 @@ class FrameReader:
             end = at + 4 + length
             if len(data) < end:
                 break
-            frames.append(_whole_frame(kind, data[at + _HEADER_BYTES : end]))
+            frames.append(_whole_frame(kind, data, at + _HEADER_BYTES, end))
             at = end
         self._pending = data[at:]
         return frames
@@ -164,13 +162,15 @@ def _check(kind: int, length: int) -> None:
         raise BrokenFrame(f"of type {chr(kind)} and length {length}")
 
 
-def _whole_frame(kind: int, payload: bytes) -> HelloFrame | LogFrame:
+def _whole_frame(kind: int, data: bytes, begin: int, end: int) -> HelloFrame | LogFrame:
+    """Return the frame whose payload is *data* from *begin* to *end*."""
     if kind == _HELLO:
-        return HelloFrame(payload)
+        return HelloFrame(data[begin:end])
     call = 0
     if kind == _LOG_BESIDE:
-        call, payload = int.from_bytes(payload[:_CALL_BYTES], "big"), payload[_CALL_BYTES:]
-    stream = payload[0]
+        call = int.from_bytes(data[begin : begin + _CALL_BYTES], "big")
+        begin += _CALL_BYTES
+    stream, time_ns = _LOG_HEAD.unpack_from(data, begin)
     if stream not in (1, 2):
         raise BrokenFrame(f"of stream {stream}")
-    return LogFrame(stream, int.from_bytes(payload[1:9], "big"), payload[_LOG_HEAD_BYTES:], call)
+    return LogFrame(stream, time_ns, data[begin + _LOG_HEAD_BYTES : end], call)

@@ -7,12 +7,15 @@ what comes after is counted as lost, never kept. Source: OpenWhisk's `LogLine.sc
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from invoker.driver.port import Stream
 
 MAX_PIECE_BYTES: Final = 16 * 1024
 _NAMES: Final = {Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
+_SECONDS: Final = 64
+"""Remembered as text: the lines of one second share it, and to print it takes 4 µs."""
 
 
 def truncated_text(limit_bytes: int) -> str:
@@ -31,9 +34,16 @@ DEVELOPER_ERROR_TEXT: Final = (
 def line(time_ns: int, stream: Stream, text: str) -> str:
     """Return one stored line. *time_ns* is Unix time."""
     seconds, fraction = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    stamp = f"{moment}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
+    if fraction % 10:  # as it nearly always is: nine digits, all of them shown
+        return f"{_second(seconds)}.{fraction:09d}Z {_NAMES[stream]}: {text}"
+    stamp = f"{_second(seconds)}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
     return f"{stamp:<30} {_NAMES[stream]}: {text}"
+
+
+@lru_cache(_SECONDS)
+def _second(seconds: int) -> str:
+    """Return *seconds* of Unix time as ISO 8601 has it, without its zone."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class LogLines:
@@ -49,6 +59,11 @@ class LogLines:
 
     def write(self, stream: Stream, time_ns: int, text: bytes) -> None:
         """Take one piece of output, as it was written."""
+        size = len(text)
+        if self._is_one_line(stream, text, size):
+            self._left_bytes -= size
+            self._lines.append(line(time_ns, stream, text[:-1].decode(errors="replace")))
+            return
         if self._left_bytes <= 0:
             self._truncated = True
             return
@@ -75,6 +90,15 @@ class LogLines:
         if developer_error:
             self._lines.append(line(now_ns, Stream.STDERR, DEVELOPER_ERROR_TEXT))
         return tuple(self._lines)
+
+    def _is_one_line(self, stream: Stream, text: bytes, size: int) -> bool:
+        """Tell whether *text* is what a print sends: one whole line, for which there is room."""
+        return (
+            0 < size <= MAX_PIECE_BYTES
+            and size <= self._left_bytes
+            and stream not in self._open
+            and text.find(b"\n") == size - 1
+        )
 
     def _append(self, stream: Stream, time_ns: int, text: bytes) -> None:
         for start in range(0, max(len(text), 1), MAX_PIECE_BYTES):

@@ -24,6 +24,7 @@ from tests.bench import (
     bus,
     cluster,
     containers,
+    crowd,
     fork,
     processes,
     sequences,
@@ -195,9 +196,12 @@ def weights(platform: RunningPlatform) -> list[Measured]:
 def many_actions() -> list[Measured]:
     """Compare calls of many warm actions in turn with calls of one."""
     found = breadth.measure()
+    alone_us, crowd_us = crowd.measure_us(breadth.FEW)
+    added_us = found.few_us - found.one_us
     return [
         compared(Promise.FEW, found.few_us, found.one_us, "µs"),
         compared(Promise.MANY, found.many_us, found.one_us, "µs"),
+        compared(Promise.CROWD, added_us, crowd_us - alone_us, "µs"),
         Measured(Promise.SANDBOX, f"{found.sandbox_mb:.1f} MB", found.sandbox_mb),
     ]
 

@@ -26,6 +26,7 @@ class Promise(Enum):
     CONTAINERS = ("starts of containers a second: engine's own ÷ through the driver", 1.5)
     FEW = ("warm call, 100 warm actions in turn p50 ÷ one action", None)
     MANY = ("warm call, 1000 warm actions in turn p50 ÷ one action", None)
+    CROWD = ("what 100 warm actions in turn add ÷ what 100 bare interpreters in turn add", None)
     SANDBOX = ("memory of one idle sandbox more (PSS), MB", None)
 
     def __init__(self, words: str, bound: float | None) -> None:

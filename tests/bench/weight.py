@@ -26,6 +26,7 @@ def of_lines_us(platform: RunningPlatform) -> tuple[float, float]:
     """Return the medians of a call that prints ten lines, and of one that prints none."""
     with ThinClient(platform.url, platform.auth) as client:
         printing, silent = _call(client, "prints", PRINTS), _call(client, "silent", SILENT)
+    with ThinClient(platform.url, platform.auth) as client:
         return _medians(lambda: client.time_us(printing), lambda: client.time_us(silent), 100)
 
 
@@ -38,6 +39,7 @@ def of_a_megabyte_us(platform: RunningPlatform, runtime: ThinClient) -> tuple[fl
     direct = runtime.request("POST", "/run", encode({"value": arguments}))
     with ThinClient(platform.url, platform.auth) as client:
         call = _call(client, "echo", ECHO, encode(arguments))
+    with ThinClient(platform.url, platform.auth) as client:
         return _medians(lambda: client.time_us(call), lambda: runtime.time_us(direct), 5)
 
 
@@ -46,6 +48,7 @@ def of_a_page_us(platform: RunningPlatform, runtime: ThinClient) -> tuple[float,
     direct = runtime.request("POST", "/run", encode({"value": {"name": "World"}}))
     with ThinClient(platform.url, platform.auth) as client:
         _put(client, "page", PAGE, annotations=[{"key": "web-export", "value": True}])
+    with ThinClient(platform.url, platform.auth) as client:
         page = client.request("GET", "/api/v1/web/guest/default/page", b"")
         return _medians(lambda: client.time_us(page), lambda: runtime.time_us(direct), 100)
 

@@ -20,6 +20,8 @@ PIECE_BYTES = 65_536  # what one log frame carries at most; also the usual size 
 Sink = Callable[[int, bytes], None]
 """Takes the number of a stream and at most `PIECE_BYTES` bytes."""
 
+_NEWLINE = 0x0A
+
 _write = os.write
 
 
@@ -33,6 +35,8 @@ def write_all(fd: int, data: bytes) -> None:
 class Stream(io.BufferedIOBase):
     """The bytes under one text stream. It can't be closed: others write after who closed it."""
 
+    closed = False  # type: ignore[assignment]
+
     def __init__(self, number: int, sink: Sink) -> None:
         self._number = number
         self._sink = sink
@@ -40,17 +44,24 @@ class Stream(io.BufferedIOBase):
 
     def write(self, data) -> int:  # type: ignore[no-untyped-def, override]
         """Hand *data* on at once."""
+        if type(data) is bytes and 0 < len(data) <= PIECE_BYTES:  # a print, as a rule
+            self._sink(self._number, data)
+            self.is_at_line_start = data[-1] == _NEWLINE
+            return len(data)
         with memoryview(data) as view, view.cast("B") as octets:
             size = len(octets)
             for start in range(0, size, PIECE_BYTES):
                 self._sink(self._number, bytes(octets[start : start + PIECE_BYTES]))
             if size:
-                self.is_at_line_start = octets[-1] == 0x0A
+                self.is_at_line_start = octets[-1] == _NEWLINE
         return size
 
     def writable(self) -> bool:
         """Return True."""
         return True
+
+    def flush(self) -> None:
+        """Do nothing: nothing is kept."""
 
     def fileno(self) -> int:
         """Return the descriptor that child processes write to."""
