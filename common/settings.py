@@ -178,7 +178,8 @@ class DockerSettings(Group):
     images: str = "brisk"
     """Where images of kinds are looked for, by their label; none below it is ever pulled."""
     network: str = "bridge"
-    """The engine's network that containers join which may reach others."""
+    """The engine's network that containers join where functions may reach all that this host does
+    (`BRISK_SANDBOX__NETWORK=host`)."""
     pull: Literal["auto", "missing", "never"] = "auto"
     """When the image of an action is pulled. `auto`: `latest` each time, others where missing."""
     registries: str = ""

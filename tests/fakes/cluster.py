@@ -151,7 +151,10 @@ def running_cluster(
             *(("invoker", number) for number in range(invokers)),
         ]:
             more = (own or {}).get(f"{part}{number}", {})
-            member = a_member(folder, part, number, {**shared, **rights.get(part, {}), **more})
+            # Functions reach the API by the first of the controllers, which come first.
+            api = {"BRISK_INVOKER__API_HOST": members[0].url} if members else {}
+            wanted = {**api, **shared, **rights.get(part, {}), **more}
+            member = a_member(folder, part, number, wanted)
             stack.callback(member.kill)
             member.start()
             members.append(member)

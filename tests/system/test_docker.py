@@ -11,6 +11,7 @@ from tests.contract import engine
 from tests.fakes import docker_cluster, images
 from tests.fakes.api import Api
 from tests.fakes.cluster import Cluster, wait_until
+from tests.fakes.online_host import CALLS_API
 
 pytestmark = [pytest.mark.kafka, *engine.needed, pytest.mark.needs_root]
 
@@ -109,6 +110,14 @@ def test_many_at_once_end_each_in_one_record(api: Api) -> None:
     for n, answered in enumerate(answers):
         assert answered.body["response"]["result"] == {"n": n}
         assert printed(api.record(answered.body["activationId"])) == [f"stdout: n is {n}"]
+
+
+def test_a_function_in_a_container_calls_the_api(api: Api) -> None:
+    api.put_action("calls", CALLS_API, kind="python:default")
+    answered = api.invoke("calls", {"authorization": api.authorization})
+    said = answered.body["response"]["result"]
+    assert said["host"] == "http://127.0.0.1:3233"
+    assert said["actions"] >= 1
 
 
 def test_what_a_killed_invoker_left_is_removed_when_it_starts_again(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import platform
 import shutil
 from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,7 @@ from invoker.driver.docker.engine import (
 from invoker.driver.docker.flags import Image
 from invoker.driver.docker.images import Library
 from invoker.driver.docker.landing import Landing
+from invoker.driver.docker.outside import NO_WAY, Outside
 from invoker.driver.docker.own_images import OwnImages
 from invoker.driver.docker.presence import Presence
 from invoker.driver.docker.sandbox import DockerSandbox
@@ -42,7 +44,6 @@ from invoker.driver.port import (
     CannotStart,
     DriverReport,
     Logins,
-    Network,
     OwnImage,
     SandboxSpec,
 )
@@ -79,9 +80,9 @@ class DockerDriver:
         self._settings = settings
         self._kinds = dict(kinds)
         self._folder = state_dir / _FOLDER
-        owner = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()
         self._house = flags.House(
-            owner=owner,
+            owner=digest[:12],
             network=settings.network,
             pids=limits.pids,
             tmp_mb=limits.tmp_mb,
@@ -93,6 +94,7 @@ class DockerDriver:
             self._engine, settings, self._library.credentials, logins, natives
         )
         self._threads = ThreadPoolExecutor(_THREADS, "brisk-freezer")
+        self._outside = Outside(limits, settings.socket, digest[:8], self._threads)
         self._images: dict[str, Image] = {}
         self._starts = asyncio.Semaphore(STARTS_PER_CORE * (os.cpu_count() or 1))
         self._landings: dict[DockerSandbox, Landing] = {}
@@ -121,6 +123,7 @@ class DockerDriver:
                     self._images[kind] = await self._library.find(self._kinds[kind])
         except EngineFailed as error:
             return report.unreachable(str(error))
+        no_egress = await self._outside.find()
         has_table = syscall_profile.of_machine(self._house.machine) is not None
         return report.describe(
             images=self._images,
@@ -128,6 +131,9 @@ class DockerDriver:
             has_pids_limit=facts.has_pids_limit,
             has_profile=facts.has_seccomp and has_table,
             is_root=os.geteuid() == 0,
+            no_entry=self._outside.no_entry,
+            no_egress=no_egress,
+            has_names=self._outside.has_names,
         )
 
     async def check(self) -> None:
@@ -155,7 +161,8 @@ class DockerDriver:
         await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: shutil.rmtree(self._folder, ignore_errors=True)
         )
-        return removed
+        # What was plugged into them went with them.
+        return removed + await self._outside.remove_leftovers()
 
     async def prepare(self, image: OwnImage) -> None:
         """Have *image* in the engine. Raises `ImageNotPulled`, `CannotStart`."""
@@ -168,12 +175,12 @@ class DockerDriver:
         """Return a blank sandbox. Raises `CannotStart`."""
         if self._is_closed:
             raise CannotStart("the driver is closed")
-        if spec.network is Network.EGRESS:
-            raise CannotStart("networks of the engine lead to more than the internet")
+        if not self._outside.leads(spec.network):
+            raise CannotStart(NO_WAY)
         try:
             image = await self._image(spec)
-            if not image.speaks_frames and os.geteuid() != 0:
-                raise EngineFailed("only root can reach the server of a container")
+            if not image.speaks_frames and self._outside.no_entry:
+                raise EngineFailed(self._outside.no_entry)
             async with self._starts:
                 # No code of a user has been near what an outage breaks off.
                 return await self._presence.through(partial(self._started, spec, image))
@@ -196,6 +203,7 @@ class DockerDriver:
         await self._own_images.close()
         await self._engine.close()
         self._library.close()
+        await self._outside.close()
         self._threads.shutdown(wait=False)
         with contextlib.suppress(OSError):  # somebody else's file is in it, or it was never made
             self._folder.rmdir()
@@ -243,12 +251,15 @@ class DockerDriver:
 
     async def _make(self, spec: SandboxSpec, image: Image) -> DockerSandbox:
         """Return the container, which runs. Raises `EngineFailed`, `OSError`."""
+        env = self._outside.environment(spec)
         landing = None
         if image.speaks_frames:
             landing = Landing(self._folder / spec.container_id, flags.USER)
         try:
             where = str(landing.folder.resolve()) if landing else None
-            body = flags.create_body(spec, image, self._house, where)
+            body = flags.create_body(
+                replace(spec, env=env), image, self._house, where, self._outside.nameservers
+            )
             name = flags.name_of(self._house.owner, spec.container_id)
             container = await self._engine.create(name, body)
         except BaseException:
@@ -262,7 +273,7 @@ class DockerDriver:
             self._threads,
             self._clean_up,
             self._presence,
-            has_server=landing is None,
+            is_entered=landing is None or self._outside.enters(spec.network),
         )
         self._sandboxes.add(sandbox)
         if landing is not None:
@@ -272,6 +283,8 @@ class DockerDriver:
                 await self._listen(sandbox, spec, container)
             await self._engine.start(container)
             await sandbox.begin()
+            if sandbox.network >= 0:  # else it ended at once, and its call says how
+                await self._outside.open(spec, sandbox.network, sandbox.way)
         except BaseException:
             await sandbox.destroy()
             raise

@@ -6,6 +6,7 @@ have a root that can't be written to and a user who is not root. Images of stran
 and their root, because OpenWhisk's contract lets a runtime unpack code where it likes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,10 +62,17 @@ def name_of(owner: str, container_id: str) -> str:
     return f"brisk-{owner}-{plain}"
 
 
-def create_body(spec: SandboxSpec, image: Image, house: House, landing: str | None) -> bytes:
+def create_body(
+    spec: SandboxSpec,
+    image: Image,
+    house: House,
+    landing: str | None,
+    nameservers: Sequence[str] = (),
+) -> bytes:
     """Return what the engine is asked to create.
 
     landing: the folder of this host that holds the ends of a container of ours.
+    nameservers: whom it asks for names, where it is led outside.
     """
     body: dict[str, Any] = {
         "Image": image.reference,
@@ -73,6 +81,8 @@ def create_body(spec: SandboxSpec, image: Image, house: House, landing: str | No
         "Labels": {OWNER_LABEL: house.owner, CONTAINER_LABEL: spec.container_id},
         "HostConfig": _limits(spec, image, house),
     }
+    if spec.network is Network.EGRESS and nameservers:
+        body["HostConfig"]["Dns"] = list(nameservers)
     if image.speaks_frames:
         body["User"] = f"{USER}:{USER}"
         body["Entrypoint"] = ["/bin/sh", "-c", _SHELL, "sh"]
@@ -118,7 +128,7 @@ def _limits(spec: SandboxSpec, image: Image, house: House) -> dict[str, Any]:
 
 def _network(spec: SandboxSpec, image: Image, house: House) -> str:
     match spec.network:
-        case Network.NONE:
+        case Network.NONE | Network.EGRESS:  # what leads outside is plugged in by the platform
             return "none"
         case Network.HOST if image.speaks_frames:
             return "host"

@@ -28,17 +28,30 @@ def describe(
     has_pids_limit: bool,
     has_profile: bool,
     is_root: bool,
+    no_entry: str = "",
+    no_egress: str | None = None,
+    has_names: bool = True,
 ) -> DriverReport:
-    """Return what is possible with an engine that answers."""
-    abilities = set(Ability) - {Ability.EGRESS} - (set() if has_pids_limit else {Ability.PIDS})
-    if not is_root:
+    """Return what is possible with an engine that answers.
+
+    no_entry: why networks of containers cannot be entered; empty if they can.
+    no_egress: why containers cannot be led outside; empty if they can, None if nobody wants it.
+    has_names: whether anybody is known whom containers can ask for names.
+    """
+    abilities = set(Ability) - (set() if has_pids_limit else {Ability.PIDS})
+    if no_egress != "":
+        abilities -= {Ability.EGRESS}
+    if no_entry:
         abilities -= {Ability.IMAGES}
     return DriverReport(
         driver="docker",
         level=Level.CONTAINER,
         abilities=frozenset(abilities),
         kinds={kind: each.reference for kind, each in images.items()},
-        degradations=tuple(_degradations(has_swap_limit, has_pids_limit, has_profile, is_root)),
+        degradations=(
+            *_degradations(has_swap_limit, has_pids_limit, has_profile, is_root),
+            *_of_networks(no_entry, no_egress, has_names),
+        ),
     )
 
 
@@ -65,7 +78,30 @@ def _degradations(
         )
     if not is_root:
         yield Degradation(
-            "images that speak OpenWhisk's HTTP can't be run, and pauses take 10 ms",
-            "only root may enter a container's network and write to its freezer",
+            "pauses of containers take 10 ms",
+            "only root may write to a container's freezer",
             "run the platform as root",
+        )
+
+
+def _of_networks(no_entry: str, no_egress: str | None, has_names: bool) -> Iterator[Degradation]:
+    if no_entry:
+        yield Degradation(
+            "images that speak OpenWhisk's HTTP can't be run, and functions do not reach the API",
+            no_entry,
+            "run the platform as root, where it sees the engine's processes: in a container with "
+            "the host's numbers of processes (--pid=host) and CAP_SYS_ADMIN",
+        )
+    elif no_egress:
+        yield Degradation(
+            "containers have no networks that lead outside",
+            no_egress,
+            "install iptables, and let the platform change this host's network: in a container it "
+            "needs CAP_NET_ADMIN and the host's network",
+        )
+    if not has_names:
+        yield Degradation(
+            "functions find nothing by name",
+            "the resolver of this host listens on its loopback, and no other is known",
+            "name one that containers reach: BRISK_SANDBOX__NAMESERVERS=1.1.1.1",
         )

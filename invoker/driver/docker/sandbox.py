@@ -15,6 +15,7 @@ from common.log import logger
 from invoker.driver.docker import dialing
 from invoker.driver.docker.engine import Engine, EngineFailed, EngineUnreachable
 from invoker.driver.docker.flags import HTTP_PORT
+from invoker.driver.docker.outside import Way
 from invoker.driver.docker.presence import Presence
 from invoker.driver.port import CannotStart, Died, Expired, LogSink, Operation, Reply
 from invoker.driver.process import cgroup
@@ -74,14 +75,14 @@ class DockerSandbox:
         clean_up: Callable[["DockerSandbox"], None],
         presence: Presence,
         *,
-        has_server: bool,
+        is_entered: bool,
     ) -> None:
         """Take over the engine's *container*.
 
         clean_up: called once it is gone.
-        has_server: whether it is to be reached by `dial`.
+        is_entered: whether its network is entered, to `dial` it or to lead it outside.
         """
-        self._has_server = has_server
+        self._is_entered = is_entered
         self._container_id = container_id
         self._container = container
         self._engine = engine
@@ -96,6 +97,8 @@ class DockerSandbox:
         self._is_ending = False
         self._is_gone = False
         self._network = -1
+        self.way = Way()
+        """What leads it outside; gone with it."""
 
     def __repr__(self) -> str:
         state = "gone" if self._is_gone else "here"
@@ -111,12 +114,17 @@ class DockerSandbox:
         """The engine's id of it."""
         return self._container
 
+    @property
+    def network(self) -> int:
+        """A descriptor of its network; negative where that is not entered, or it ended at once."""
+        return self._network
+
     async def begin(self) -> None:
         """Learn where it runs on this host. Raises `EngineFailed`, `OSError`."""
         pid = (await self._engine.state(self._container)).pid
         with contextlib.suppress(OSError):  # then the engine freezes, and tells of memory
             self._group = cgroup.of_process(pid)
-        if self._has_server:
+        if self._is_entered:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 # One that ended at once is dialled in vain, and its call says how it ended.
                 self._network = dialing.network_of(pid)
@@ -202,6 +210,7 @@ class DockerSandbox:
             await self._in_group(_kill)  # it must not go on until the engine is back
             # The next start, or the end of an outage, finds it by its label.
             _log.warning("container_not_removed", container=self._container_id, why=str(error))
+        self.way.close()
         self._clean_up(self)
 
     async def explain(self, how: str) -> Died:

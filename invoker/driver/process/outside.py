@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from common.settings import SandboxSettings
-from invoker.driver.egress import netlink, networks, plan, slirp, survey
+from invoker.driver.egress import bridge, netlink, plan, slirp, survey
 from invoker.driver.egress.networks import Network as Prepared
 from invoker.driver.egress.networks import Networks
 from invoker.driver.egress.slirp import Slirp
@@ -119,7 +119,7 @@ class Outside:
             return []
         # It may have been told otherwise than we are.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, networks.remove_if_there, self._tag)
+        return await loop.run_in_executor(self._threads, bridge.remove_if_there, self._tag)
 
     async def close(self) -> None:
         """End everything, when the sandboxes are gone. Idempotent."""

@@ -77,6 +77,21 @@ def test_the_hosts_network_is_for_ours_and_an_address_for_a_server() -> None:
     assert body(STRANGER, network=Network.HOST)["HostConfig"]["NetworkMode"] == "bridge"
 
 
+@pytest.mark.parametrize("image", [OURS, STRANGER], ids=["ours", "a stranger's"])
+def test_what_is_led_outside_has_nothing_of_the_engines_networks(image: Image) -> None:
+    spec = SandboxSpec(
+        container_id=ContainerId("c"), kind="k", memory_mb=128, network=Network.EGRESS
+    )
+    host = json.loads(flags.create_body(spec, image, HOUSE, "/l", ["192.0.2.53"]))["HostConfig"]
+    assert host["NetworkMode"] == "none"
+    assert host["Dns"] == ["192.0.2.53"]
+
+
+def test_what_reaches_nothing_asks_nobody_for_names() -> None:
+    spec = SandboxSpec(container_id=ContainerId("c"), kind="k", memory_mb=128)
+    assert "Dns" not in json.loads(flags.create_body(spec, OURS, HOUSE, "/l", ["192.0.2.53"]))
+
+
 def test_node_learns_how_much_memory_there_is() -> None:
     assert body(kind="nodejs:18", memory_mb=400)["Env"] == ["NODE_OPTIONS=--max-old-space-size=300"]
 

@@ -30,7 +30,7 @@ async def test_what_dies_while_it_is_removed_is_lost_if_the_engine_went_away_und
     with ThreadPoolExecutor(1) as threads:
         sandbox = DockerSandbox(
             ContainerId("one"), "c", cast(Engine, Removing()), threads, lambda _: None, presence,
-            has_server=False,
+            is_entered=False,
         )  # fmt: skip
         if was_away:
             presence.lost("killed")

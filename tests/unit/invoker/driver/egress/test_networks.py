@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from invoker.driver.egress import firewall, links, networks, plan
+from invoker.driver.egress import bridge, firewall, links, plan
 from invoker.driver.egress.networks import Networks
 from invoker.driver.egress.plan import Site
 
@@ -26,7 +26,7 @@ class Host:
         patch.setattr(firewall, "install", lambda site: self.done.append("rules"))
         patch.setattr(links, "make_bridge", lambda site: self.done.append("bridge"))
         patch.setattr(links, "make_namespace", self._make)
-        patch.setattr(networks, "_remove", self._remove)
+        patch.setattr(bridge, "_remove", self._remove)
         patch.setattr(links, "claim", lambda tag: None)
 
     def _remove(self, site: Site) -> list[str]:
