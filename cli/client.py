@@ -168,6 +168,35 @@ class Client:
         """Return what a namespace is billed for beside what its records come to."""
         return self._object(f"/api/brisk/v1/namespaces/{_escape(namespace)}/usage/verify", {})
 
+    def create_api(
+        self, apidoc: Mapping[str, Json], query: Mapping[str, str], response_type: str
+    ) -> Json:
+        """Make an API, or an operation of one; return the whole of it."""
+        return self._manage_apis(
+            "POST", "createApi", {**query, "responsetype": response_type}, {"apidoc": apidoc}
+        )
+
+    def apis(self, query: Mapping[str, int | str | bool]) -> list[dict[str, Json]]:
+        """Return the APIs that *query* asks for."""
+        value = self._manage_apis("GET", "getApi", query)
+        found = value.get("apis") if isinstance(value, dict) else None
+        return found if isinstance(found, list) else []
+
+    def delete_api(self, query: Mapping[str, int | str | bool]) -> None:
+        """Delete an API, or the part of it that *query* names."""
+        self._manage_apis("DELETE", "deleteApi", query)
+
+    def _manage_apis(
+        self,
+        method: str,
+        action: str,
+        query: Mapping[str, int | str | bool],
+        body: Json = None,
+    ) -> Json:
+        target = _target(f"{self._root}/web/whisk.system/apimgmt/{action}.http", query)
+        sent = None if body is None else encode(body)
+        return _value(self._transport.exchange(method, target, sent))
+
     def registries(self) -> list[dict[str, Json]]:
         """Return the registries that the namespace has credentials for; Brisk's own route."""
         return self._list(_REGISTRIES, {})
@@ -254,6 +283,8 @@ def _check(answer: Answer) -> None:
         match decode(answer.body):
             case {"error": str(error), "code": code} if error and code is not None:
                 text = f"{error} (code {code})"
+            case {"error": str(error)} if error and answer.status == _BAD_GATEWAY:
+                text = error  # An action's own, as those are that manage APIs.
             case _:
                 pass  # It has not said what is wrong.
     raise Failure(

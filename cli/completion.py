@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
-from cli import environment
+from cli import apis, environment
 from cli.arguments import FILE_FLAGS, PAIR_FLAGS
 from cli.failures import Ended, Failure
 from cli.names import Scope
@@ -24,6 +24,8 @@ PATIENCE_S: Final = 2.0
 MOST_NAMES: Final = 200
 FILES: Final = "files"
 ACTIVATIONS: Final = "activations"
+APIS: Final = "apis"
+VERBS: Final = "verbs"
 
 
 def variable(program: str) -> str:
@@ -75,11 +77,17 @@ def words_for(session: Session, what: str | None, incomplete: str) -> list[Compl
         return []
     if what == FILES:
         return [CompletionItem(incomplete, type="file")]
+    if what == VERBS:
+        return [CompletionItem(one) for one in apis.VERBS if one.startswith(incomplete.upper())]
     return [CompletionItem(name) for name in _names(session, what) if name.startswith(incomplete)]
 
 
 def _names(session: Session, collection: str) -> Iterator[str]:
     client = session.client()
+    if collection == APIS:
+        for api in client.apis(session.configuration().gateway_query | {"limit": MOST_NAMES}):
+            yield str(api["value"]["apidoc"]["basePath"])
+        return
     if collection == ACTIVATIONS:
         for record in client.activations({"limit": 30, "skip": 0}):
             yield str(record.get("activationId", ""))

@@ -12,6 +12,7 @@ from cli import environment, wskprops
 from cli.failures import Failure, Remedy
 
 DEFAULT_API_VERSION: Final = "v1"
+DEFAULT_GATEWAY_TOKEN: Final = "DUMMY TOKEN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,10 @@ class Configuration:
     api_version: str = DEFAULT_API_VERSION
     cert: str = ""
     key: str = ""
+    gateway_token: str = DEFAULT_GATEWAY_TOKEN
+    """What gateways of others want to see of who manages APIs."""
+    gateway_tenant: str = ""
+    """Whose APIs are managed: the first half of the key in the property file."""
     is_insecure: bool = False
     is_verbose: bool = False
     is_debug: bool = False
@@ -41,6 +46,11 @@ class Configuration:
             )
         host = self.api_host.rstrip("/")
         return host if host.startswith("http") else f"https://{host}"
+
+    @property
+    def gateway_query(self) -> dict[str, str]:
+        """What each request to manage APIs says in its query."""
+        return {"accesstoken": self.gateway_token, "spaceguid": self.gateway_tenant}
 
     def check_certificate(self) -> None:
         """Raise `Failure` when only one half of a client certificate is configured."""
@@ -72,6 +82,9 @@ def resolve(flags: Mapping[str, str]) -> Configuration:
         # The environment of OpenWhisk's command line names no certificates.
         cert=flags.get("cert") or stored.get("CERT", ""),
         key=flags.get("key") or stored.get("KEY", ""),
+        gateway_token=stored.get("APIGW_ACCESS_TOKEN") or DEFAULT_GATEWAY_TOKEN,
+        # As OpenWhisk's command line does, which does not look at the flag first.
+        gateway_tenant=(stored.get("AUTH") or first("auth", "AUTH")).partition(":")[0],
         is_insecure="insecure" in flags,
         is_verbose="verbose" in flags,
         is_debug="debug" in flags or bool(environment.variable("WSK_CLI_DEBUG")),

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "action": Entry("cli.commands.action", "action", "create, update, invoke, list actions"),
     "activation": Entry("cli.commands.activation", "activation", "records, logs and results"),
     "admin": Entry("cli.commands.admin", "admin", "identities, limits, backups and checks", True),
+    "api": Entry("cli.commands.api", "api", "addresses of one's own for web actions"),
     "completion": Entry("cli.commands.completion", "completion", "for bash, zsh and fish"),
     "dev": Entry("cli.commands.dev", "dev", "store a function at each save, show its logs", True),
     "doctor": Entry("cli.commands.doctor", "doctor", "what this host allows, and what to mend"),

@@ -282,3 +282,39 @@ class ResponseTypeUnknown(BriskError):
 
 class ResponseNotReady(BriskError):
     """Response not yet ready."""
+
+
+class ApiRefused(BriskError):
+    """The description of the API is not one that can be served."""
+
+
+class NoSuchApi(BriskError):
+    """There is no API at this address."""
+
+
+class NoSuchApiPath(BriskError):
+    """The API '{title}' has no path that fits '{path}'."""
+
+    def __init__(self, title: str, path: str) -> None:
+        super().__init__(self.words(title=title, path=path))
+
+
+class ApiLeadsNowhere(BriskError):
+    """The operation '{operation}' leads to no web action of this platform. Its x-openwhisk.url, or the target-url of its x-ibm-configuration, has to be the address of one."""  # noqa: E501
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(self.words(operation=operation))
+
+
+class ApiKeyMissing(BriskError):
+    """This API is called with a key: send it in the header '{header}'."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(self.words(header=header))
+
+
+class ApiKeyUnknown(BriskError):
+    """The key in the header '{header}' does not open this API."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(self.words(header=header))

@@ -40,7 +40,17 @@ TopicClass: TypeAlias = Literal[
     "watched",
 ]  # fmt: skip
 RouteClass: TypeAlias = Literal[
-    "invoke", "web", "action", "activation", "package", "trigger", "rule", "namespace", "other"
+    "invoke",
+    "web",
+    "action",
+    "activation",
+    "package",
+    "trigger",
+    "rule",
+    "namespace",
+    "api",
+    "gateway",
+    "other",
 ]
 CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
 HintFate: TypeAlias = Literal["taken", "needless", "dropped"]

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from common.errors import BriskError
 from common.settings_services import CouchdbSettings as CouchdbSettings
+from common.settings_services import GatewaySettings as GatewaySettings
 from common.settings_services import Group
 from common.settings_services import KafkaSettings as KafkaSettings
 from common.settings_services import PriceSettings as PriceSettings
@@ -264,6 +265,7 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     sandbox: SandboxSettings = SandboxSettings()
     docker: DockerSettings = DockerSettings()
+    gateway: GatewaySettings = GatewaySettings()
     store: StoreSettings = StoreSettings()
     retention: RetentionSettings = RetentionSettings()
     price: PriceSettings = PriceSettings()

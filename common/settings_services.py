@@ -30,6 +30,20 @@ class StoreSettings(Group):
     """How long a stopping platform waits for its stores."""
 
 
+class GatewaySettings(Group):
+    """How APIs are served."""
+
+    url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    """Where callers reach APIs: what stands before `/api/TENANT/…` in their addresses. Empty is
+    `/gw` of the host that the request which asks for the address was sent to."""
+    max_apis: int = Field(default=100, ge=1)
+    """How many APIs a tenant may have."""
+    max_keys: int = Field(default=100, ge=1)
+    """How many keys an API may have."""
+    max_document_bytes: int = Field(default=1 << 20, ge=1)
+    """The largest document of an API."""
+
+
 class RetentionSettings(Group):
     """How long what is kept, counted from the end of its day (UTC)."""
 

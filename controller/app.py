@@ -16,6 +16,8 @@ from aiohttp import web
 from controller.api.actions import Actions
 from controller.api.activation_stream import ActivationStream
 from controller.api.activations import Activations
+from controller.api.apimgmt import ApiManagement
+from controller.api.gateway import Gateway
 from controller.api.info import Info
 from controller.api.invocations import Invocations
 from controller.api.namespaces import Namespaces
@@ -31,6 +33,7 @@ from controller.api.usage import Usage
 from controller.api.webactions import WebActions
 from controller.edge.gate import Gate
 from controller.edge.hot import HotListener
+from controller.gateway.apis import Apis
 
 __all__ = ["Services", "build_app", "served", "table"]
 
@@ -42,7 +45,8 @@ ANSWER_S: Final = 1.0
 
 def table(services: Services) -> tuple[Route, ...]:
     """Return all routes of the API; the hot ones first, where the router finds them first."""
-    invocations = Invocations(services)
+    invocations, web_actions = Invocations(services), WebActions(services)
+    apis = Apis(services.catalog.apis, services.clock, services.settings.gateway)
     routes = (
         *invocations.routes(),
         *ActivationStream(services).routes(),  # `stream` is no id of an activation
@@ -51,7 +55,9 @@ def table(services: Services) -> tuple[Route, ...]:
         *Packages(services).routes(),
         *Triggers(services, invocations).routes(),
         *Rules(services).routes(),
-        *WebActions(services).routes(),
+        *web_actions.routes(),
+        *Gateway(services, web_actions).routes(),
+        *ApiManagement(services, apis).routes(),
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),
         *Usage(services.activations, services.clock, services.settings.price).routes(),

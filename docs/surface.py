@@ -20,7 +20,7 @@ from controller.api.openapi import reference
 from controller.app import Services, table
 
 _HEAD: Final = ("", "| flag | meaning |", "|---|---|")
-CATALOG: Final = ("actions", "packages", "triggers", "rules")
+CATALOG: Final = ("actions", "packages", "triggers", "rules", "apis")
 """What handlers take from the catalog when they are made; nothing is asked of it."""
 _ONLY_BRISK: Final = " (not as `wsk`)"
 

@@ -9,6 +9,7 @@ from common.entity.package import Package
 from common.entity.rule import Rule
 from common.entity.trigger import Trigger
 from common.store.actions import ActionStore
+from common.store.apis import ApiStore
 from common.store.cache import Lifetimes
 from common.store.entities import LIFETIMES, EntityStore, Form
 from common.store.port import BlobStore, DocStore
@@ -41,6 +42,7 @@ class Catalog:
     packages: EntityStore[Package]
     triggers: EntityStore[Trigger]
     rules: EntityStore[Rule]
+    apis: ApiStore
 
     @classmethod
     def over(
@@ -52,9 +54,10 @@ class Catalog:
             EntityStore(docs, PACKAGE, clock=clock, lifetimes=lifetimes),
             EntityStore(docs, TRIGGER, clock=clock, lifetimes=lifetimes),
             EntityStore(docs, RULE, clock=clock, lifetimes=lifetimes),
+            ApiStore(docs, clock=clock, lifetimes=lifetimes),
         )
 
     @property
     def stores(self) -> tuple[EntityStore[Any], ...]:
         """Every store, for who tells them what others have changed."""
-        return (self.actions, self.packages, self.triggers, self.rules)
+        return (self.actions, self.packages, self.triggers, self.rules, self.apis)

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document and the reference page, both made from the table of routes."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -44,8 +45,11 @@ class OpenApi:
 def document(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of *routes*."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    told = list(routes)
+    alike = Counter((route.path, route.handler) for route in told)
+    for route in told:
+        has_like = alike[route.path, route.handler] > 1
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, has_like)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Brisk", "version": "1.0.0", "summary": "The OpenWhisk v1 API, and ours"},
@@ -93,11 +97,11 @@ def _told_together(same: list[Route]) -> tuple[str, Route]:
     return methods, next((route for route in same if route.body), same[0])
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, has_like: bool) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.handler.__qualname__}:{route.path}"
-        + (f":{route.method}" if route.may_go_on else ""),
+        + (f":{route.method}" if has_like else ""),
         "parameters": [_variable(name) for name in route.variables]
         + [_parameter(each) for each in route.query],
         "responses": {str(status): _answer(status, text) for status, text in route.answers.items()},

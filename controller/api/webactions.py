@@ -7,6 +7,7 @@ OpenWhisk's: owner, action, whether it is exported, rate, size, `OPTIONS`, crede
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from aiohttp import web
@@ -37,8 +38,22 @@ from controller.web.response import WebAnswer, rendered, split_extension
 DEFAULT_PACKAGE: Final = "default"
 SECRET: Final = "require-whisk-auth"
 SECRET_HEADER: Final = "X-Require-Whisk-Auth"
-_NOT_TOLD: Final = frozenset({"content-length", "transfer-encoding"})
+NOT_TOLD: Final = frozenset({"content-length", "transfer-encoding"})
 """Headers of the transport: a body is given decoded, and whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """Which web action a request is for, and what it is told besides the request itself."""
+
+    name: QualifiedName
+    extension: str
+    path: str
+    """What the action is given as `__ow_path`."""
+    secret: str | None
+    """What was sent for a secret of the action."""
+    untold: frozenset[str] = NOT_TOLD
+    """Headers that the action is not given, in lower case."""
 
 
 class WebActions:
@@ -79,24 +94,46 @@ class WebActions:
         received_ms = self._services.clock.now_ms()
         headers: Mapping[str, str] = {}
         try:
-            name, extension = _named(request)
-            owner, resolved = await self._found(name)
+            called = _called(request)
+            owner, resolved = await self._found(called.name)
             action = resolved.action
             if not answers_options(action):
                 headers = cors.of_web(request.headers.get("Access-Control-Request-Headers"))
-            self._services.entitlement.charge_invocation(owner)
-            most_bytes = payload_bytes(self._limits, owner.own)
-            content.check_length(request, most_bytes)
+            self._charge(request, owner)
             if request.method == "OPTIONS" and not answers_options(action):
                 return web.Response(headers=headers)
-            caller = await self._caller(request)
-            _check_credentials(action, caller, request.headers.get(SECRET_HEADER))
-            asked = await _read(request, caller, most_bytes)
-            answer = await self._run(request, owner, resolved, asked, extension, received_ms)
+            answer = await self._answered(request, owner, resolved, called, received_ms)
         except Exception as error:
             return _refused(request, error, headers)
         answer.headers.extend(headers)
         return answer
+
+    async def call(self, request: web.Request, called: Called) -> web.Response:
+        """Return what the action says to *request*, which came to another address than its own.
+
+        Raises what a refusal is told of.
+        """
+        received_ms = self._services.clock.now_ms()
+        owner, resolved = await self._found(called.name)
+        self._charge(request, owner)
+        return await self._answered(request, owner, resolved, called, received_ms)
+
+    def _charge(self, request: web.Request, owner: Identity) -> None:
+        self._services.entitlement.charge_invocation(owner)
+        content.check_length(request, payload_bytes(self._limits, owner.own))
+
+    async def _answered(
+        self,
+        request: web.Request,
+        owner: Identity,
+        resolved: Resolved,
+        called: Called,
+        received_ms: int,
+    ) -> web.Response:
+        caller = await self._caller(request)
+        _check_credentials(resolved.action, caller, called.secret)
+        asked = await _read(request, called, caller, payload_bytes(self._limits, owner.own))
+        return await self._run(request, owner, resolved, asked, called.extension, received_ms)
 
     async def _found(self, name: QualifiedName) -> tuple[Identity, Resolved]:
         """Return the owner and the action. Raises `NoSuchResource`, and as the resolver does."""
@@ -148,14 +185,19 @@ class WebActions:
         return shown
 
 
-def _named(request: web.Request) -> tuple[QualifiedName, str]:
-    """Return the action in the path, and the extension behind it. Raises `NoSuchResource`."""
+def _called(request: web.Request) -> Called:
+    """Return the action in the path, and what follows it. Raises `NoSuchResource`."""
     given = request.match_info
     name, extension = split_extension(given["name"])
     package = None if given["package"] == DEFAULT_PACKAGE else given["package"]
     if not all(map(is_legal, (given["namespace"], package or name, name))):
         raise NoSuchResource
-    return QualifiedName(Namespace(given["namespace"]), package, name), extension
+    return Called(
+        name=QualifiedName(Namespace(given["namespace"]), package, name),
+        extension=extension,
+        path=given["rest"],
+        secret=request.headers.get(SECRET_HEADER),
+    )
 
 
 def _check_credentials(action: Action, caller: Identity | None, secret: str | None) -> None:
@@ -174,11 +216,13 @@ def _check_credentials(action: Action, caller: Identity | None, secret: str | No
     raise WebCredentialsMissing
 
 
-async def _read(request: web.Request, caller: Identity | None, most_bytes: int) -> WebRequest:
+async def _read(
+    request: web.Request, called: Called, caller: Identity | None, most_bytes: int
+) -> WebRequest:
     return WebRequest(
         method=request.method,
-        headers=[pair for pair in request.headers.items() if pair[0].lower() not in _NOT_TOLD],
-        path=request.match_info["rest"],
+        headers=[pair for pair in request.headers.items() if pair[0].lower() not in called.untold],
+        path=called.path,
         query=request.rel_url.raw_query_string,
         body=await content.raw(request, limit_bytes=most_bytes),
         user=None if caller is None else caller.namespace,

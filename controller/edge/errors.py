@@ -97,6 +97,13 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.TooManyRequests: Answer(429),
     errors.TooManyConcurrent: Answer(429),
     errors.TooManyStreams: Answer(503),
+    # The gateway.
+    errors.ApiRefused: Answer(400),
+    errors.NoSuchApi: Answer(404),
+    errors.NoSuchApiPath: Answer(404),
+    errors.ApiKeyMissing: Answer(401),
+    errors.ApiKeyUnknown: Answer(401),
+    errors.ApiLeadsNowhere: Answer(502),
     # The stores and the bus.
     store.Missing: Answer(404, errors.NoSuchResource.words()),
     store.Conflict: Answer(409, "Concurrent modification to resource detected."),

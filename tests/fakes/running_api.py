@@ -19,7 +19,7 @@ from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.health import Health
 from common.ids import ActivationId, ControllerId, DocId, InvokerId, Namespace, Rev, Subject
 from common.message.activation import ActivationMessage
-from common.settings import LimitSettings, Settings, StreamSettings
+from common.settings import GatewaySettings, LimitSettings, Settings, StreamSettings
 from common.store.catalog import Catalog
 from common.store.port import (
     ActivationFilter,
@@ -61,12 +61,16 @@ MANIFEST = """{"runtimes": {"python": [
 
 
 class MemoryDocs:
-    """Documents in a dictionary; `failure` is raised by the next call, once."""
+    """Documents in a dictionary; `failure` is raised by the next call, once.
+
+    overtaken: so many writes to come find that somebody else was faster.
+    """
 
     def __init__(self) -> None:
         self.docs: dict[DocId, Doc] = {}
         self.reads = 0
         self.failure: Exception | None = None
+        self.overtaken = 0
         self._writes = 0
 
     async def get(self, doc_id: DocId) -> Doc:
@@ -84,6 +88,9 @@ class MemoryDocs:
 
     async def replace(self, doc_id: DocId, rev: Rev, body: Body) -> Rev:
         self._fail()
+        if self.overtaken:
+            self.overtaken -= 1
+            raise Conflict
         self._expect(doc_id, rev)
         return self._write(doc_id, body)
 
@@ -288,6 +295,7 @@ async def running_api(
     own: NamespaceLimits = NONE,
     subjects: Subjects | None = None,
     stream: StreamSettings | None = None,
+    gateway: GatewaySettings | None = None,
 ) -> AsyncIterator[Api]:
     """Serve the API until the end of the block; the guest's namespace has limits of its *own*.
 
@@ -305,7 +313,11 @@ async def running_api(
         settings=stream or StreamSettings(),
     )
     services = Services(
-        settings=Settings(limits=limits or LimitSettings(), stream=stream or StreamSettings()),
+        settings=Settings(
+            limits=limits or LimitSettings(),
+            stream=stream or StreamSettings(),
+            gateway=gateway or GatewaySettings(),
+        ),
         clock=clock,
         manifest=Manifest.load(MANIFEST),
         catalog=catalog,

@@ -27,7 +27,7 @@ COUNTS = {
     "networks_ready",
     "concurrent_invocations", "max_waiting", "max_starts", "max_prewarmed", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
-    "id", "count", "max_compositions",
+    "id", "count", "max_compositions", "max_apis", "max_keys",
     "max_streams", "max_streams_per_namespace",
 }  # fmt: skip
 

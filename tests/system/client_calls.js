@@ -8,7 +8,11 @@ const openwhisk = require('openwhisk')
 const apihost = process.env.BRISK_URL
 const apiKey = process.env.BRISK_AUTH
 const client = openwhisk({ apihost, api_key: apiKey })
-const { actions, activations, feeds, namespaces, packages, rules, triggers } = client
+const { actions, activations, feeds, namespaces, packages, routes, rules, triggers } = client
+const [space] = apiKey.split(':')
+const withToken = openwhisk({
+  apihost, api_key: apiKey, apigw_token: 'a token', apigw_space_guid: space
+})
 const named = list => list.map(each => each.name).sort()
 const pairs = list => Object.fromEntries(list.map(each => [each.key, each.value]))
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
@@ -121,7 +125,11 @@ const CALLS = {
       result: { n: 42 }, size: 8, status: 'success', success: true
     })
     assert.deepEqual([whole.name, whole.namespace, whole.subject], ['twice', 'guest', 'guest'])
-    const named = await actions.invoke({ name: '/guest/twice', blocking: true, params: { n: 1 } })
+    const [space] = apiKey.split(':')
+const withToken = openwhisk({
+  apihost, api_key: apiKey, apigw_token: 'a token', apigw_space_guid: space
+})
+const named = await actions.invoke({ name: '/guest/twice', blocking: true, params: { n: 1 } })
     assert.deepEqual(named.response.result, { n: 2 })
   },
 
@@ -264,6 +272,45 @@ const CALLS = {
     assert.deepEqual(named(all.actions).includes('line'), true)
     assert.deepEqual(named(all.packages), ['mine', 'tools'])
     assert.deepEqual([named(all.triggers), named(all.rules)], [['tick'], ['ticked']])
+  },
+
+  async 'routes.create' () {
+    const web = { 'web-export': true }
+    await actions.create({ name: 'page', action: ECHO, kind: 'python:default', annotations: web })
+    const endpoint = { name: 'letters', basepath: '/letters', operation: 'GET', action: 'page' }
+    const made = await routes.create({ ...endpoint, relpath: '/echo' })
+    assert.equal(made.apidoc.info.title, 'letters')
+    const answer = await fetch(`${made.gwApiUrl}/echo?n=7`)
+    assert.deepEqual([answer.status, (await answer.json()).n], [200, '7'])
+    const more = await withToken.routes.create({ ...endpoint, operation: 'POST', relpath: '/more' })
+    assert.deepEqual(Object.keys(more.apidoc.paths), ['/echo', '/more'])
+    const swagger = { ...more.apidoc, basePath: '/copy' }
+    assert.equal((await routes.create({ swagger })).apidoc.basePath, '/copy')
+    await refused(routes.create({ ...endpoint, relpath: 'echo' }), 502, /must begin with/)
+  },
+
+  async 'routes.list' () {
+    for (const each of [routes, withToken.routes]) {
+      const { apis } = await each.list()
+      assert.deepEqual(apis.map(api => api.value.apidoc.basePath).sort(), ['/copy', '/letters'])
+      assert.equal((await each.list({ limit: 1, skip: 1 })).apis.length, 1)
+    }
+    assert.equal((await routes.list({ basepath: '/nothing' })).apis.length, 0)
+  },
+
+  async 'routes.get' () {
+    assert.equal((await routes.get({ basepath: '/letters' })).apis.length, 1)
+    assert.equal((await routes.get({ name: 'letters' })).apis.length, 2)
+  },
+
+  async 'routes.delete' () {
+    await routes.delete({ basepath: '/letters', relpath: '/more', operation: 'POST' })
+    const { apis } = await routes.get({ basepath: '/letters' })
+    assert.deepEqual(Object.keys(apis[0].value.apidoc.paths), ['/echo'])
+    await routes.delete({ basepath: '/letters' })
+    await withToken.routes.delete({ basepath: '/copy' })
+    await refused(routes.delete({ basepath: '/copy' }), 502, /does not exist/)
+    await actions.delete('page')
   },
 
   async 'the options of a client' () {

@@ -22,14 +22,9 @@ def api(platform: RunningPlatform) -> Api:
 
 
 def no_commands_for_projects(_: Api) -> None:
-    for noun in ("api", "project"):
-        with redirect_stderr(StringIO()) as said:
-            assert run("wsk", [noun, "list"]) != 0
-        assert f'unknown command "{noun}" for "wsk"' in said.getvalue()
-
-
-def no_gateway(api: Api) -> None:
-    assert api.call("GET", "/api/v1/namespaces/_/apis").status == 404
+    with redirect_stderr(StringIO()) as said:
+        assert run("wsk", ["project", "list"]) != 0
+    assert 'unknown command "project" for "wsk"' in said.getvalue()
 
 
 def no_images(api: Api) -> None:
@@ -59,8 +54,7 @@ def no_alarms(api: Api) -> None:
 
 
 ROWS: dict[str, Callable[[Api], None]] = {
-    "`api`, `project`": no_commands_for_projects,
-    "API gateway": no_gateway,
+    "`project`": no_commands_for_projects,
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
