@@ -64,7 +64,7 @@ Dependency: TypeAlias = Literal["kafka", "couchdb", "store", "spool", "engine", 
 Housework: TypeAlias = Literal["prepare", "seal", "drop", "forget", "sweep"]
 """What is done to days: made ahead, summed, their records deleted, their sums; to code: swept."""
 ThrottleLimit: TypeAlias = Literal[
-    "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
+    "invocations_per_minute", "firings_per_minute", "concurrent_invocations", "api_calls_per_minute"
 ]
 
 REGISTRY: Final = CollectorRegistry()
