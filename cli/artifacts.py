@@ -83,7 +83,7 @@ def code_of(execution: dict[str, Json]) -> bytes:
     """Return the bytes that an `exec` was made of. Raises `Failure` where there are none."""
     if execution.get("kind") == "sequence":
         raise Failure("Cannot save action sequences", MISUSE)
-    if execution.get("kind") == "blackbox":
+    if execution.get("kind") == "blackbox" and not execution.get("code"):
         raise Failure("Cannot save Docker images", MISUSE)
     code = str(execution.get("code") or "")
     if not execution.get("binary"):

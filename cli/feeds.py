@@ -52,6 +52,7 @@ def values_of(typed: Typed) -> Values:
             "Incorrect usage. Cannot combine --feed-param or --trigger-param flag with neither "
             "--param nor --param-file flag",
             NOT_ALLOWED,
+            shows_usage=False,
             remedy=Remedy("-F is for the feed, -T for the trigger", "replace -p by -F or -T"),
         )
     return Values(trigger, feed, is_split=True)
@@ -63,6 +64,7 @@ def require_feed(values: Values) -> None:
         raise Failure(
             "Incorrect usage. Trigger without a feed cannot have feed parameters",
             NOT_ALLOWED,
+            shows_usage=False,
             remedy=Remedy("-F is for a feed", "add --feed ACTION, or use -T"),
         )
 

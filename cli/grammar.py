@@ -327,9 +327,17 @@ def _told_in_our_words(ctx: click.Context) -> Iterator[None]:
         text = f"unknown shorthand flag: '{name[1:]}' in {name}"
         if name.startswith("--"):
             text = f"unknown flag: {name}"
-        raise Misspelt(text, remedy=remedy) from error
+        raise Misspelt(_at(ctx, text), remedy=remedy) from error
     except click.BadOptionUsage as error:
         name = error.option_name
-        raise Misspelt(f"flag needs an argument: {name}", remedy=_help_for(ctx)) from error
+        said = name if name.startswith("--") else f"'{name[1:]}' in {name}"
+        text = _at(ctx, f"flag needs an argument: {said}")
+        raise Misspelt(text, remedy=_help_for(ctx)) from error
     except click.UsageError as error:
         raise Misspelt(error.format_message(), remedy=_help_for(ctx)) from error
+
+
+def _at(ctx: click.Context, text: str) -> str:
+    """Return a complaint as OpenWhisk's program prints it, twice where no command was typed."""
+    is_twice = ctx.parent is None and ctx.info_name == "wsk"
+    return f"Error: {text}\n{text}" if is_twice else text

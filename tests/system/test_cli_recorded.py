@@ -5,22 +5,17 @@ here as `wsk` against a live platform, in the same order, and each must end with
 and print the same on either stream. What differs from run to run is put aside on both sides.
 """
 
-import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import chdir
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pytest
 
-from cli.program import run
 from tests.fakes.embedded import RunningPlatform
+from tests.fakes.terminal import Outcome, as_program, in_process
 
 RECORDED: Final = Path(__file__).parents[1] / "data" / "recorded"
 STEPS: Final[list[dict[str, Any]]] = [
@@ -36,39 +31,11 @@ AS_REAL_PROGRAMS: Final = frozenset({0, 3, 12, 17, 35, 51, 64, 65, 167})
 WITH_A_BLANK: Final = {100: "a package"}
 """Words that hold a blank, by their step: the recording does not tell them from two."""
 
-COMMAND_S: Final = 30.0
-_ROOT: Final = Path(__file__).parents[2]
 _TIMES: Final = frozenset({"start", "end", "duration", "updated"})
 _MEASURED: Final = frozenset({"initTime", "waitTime"})
 
 
-@dataclass(frozen=True)
-class Outcome:
-    exit: int
-    stdout: str
-    stderr: str
-
-
 Typist: TypeAlias = Callable[[list[str]], Outcome]
-
-
-def in_process(words: list[str]) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = run("wsk", words)
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def as_program(words: list[str]) -> Outcome:
-    done = subprocess.run(
-        [sys.executable, "-c", "from cli.__main__ import wsk; wsk()", *words],
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},  # noqa: TID251
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def replay(url: str, auth: str, folder: Path) -> dict[int, Outcome]:
