@@ -16,14 +16,15 @@ from common.errors import ApiLeadsNowhere, NoSuchApi, NoSuchApiPath
 from controller.api.route import Method, Route
 from controller.api.services import Services
 from controller.api.webactions import NOT_TOLD, SECRET_HEADER, Called, WebActions
-from controller.edge import cors
+from controller.edge import answers, cors
 from controller.edge.gate import refusal
 from controller.edge.rejections import MethodNotAllowed
 from controller.edge.transid import TRANSID
 from controller.entitlement.throttle import Share
-from controller.gateway import admission, paths
-from controller.gateway.address import PREFIX
+from controller.gateway import admission, description, page, paths
+from controller.gateway.address import PREFIX, url_of
 from controller.gateway.directory import Directory, Entry
+from controller.gateway.pages import Pages
 from controller.gateway.rates import CallRates
 from controller.gateway.routing import Leaf
 
@@ -40,6 +41,8 @@ class Gateway:
         share = Share(which.id % which.count, which.count)
         self._directory = Directory(services.catalog.apis)
         self._rates = CallRates(services.clock, share)
+        self._pages = Pages()
+        self._public = services.settings.gateway.url
         self._actions = actions
 
     def routes(self) -> tuple[Route, ...]:
@@ -77,6 +80,8 @@ class Gateway:
                 headers = _cors(request, leaf)
             if _is_preflight(request, entry, leaf):
                 return web.Response(status=204, headers=headers | _REMEMBERED)
+            if leaf is None and (shown := self._shown(request, entry)) is not None:
+                return shown
             self._admit(request, entry.api)
             if leaf is None:
                 raise NoSuchApiPath(entry.api.title, "/" + "/".join(entry.segments))
@@ -90,6 +95,23 @@ class Gateway:
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
         return answer
+
+    def _shown(self, request: web.Request, entry: Entry) -> web.Response | None:
+        """Return the page about an API, or its document, if that is asked for and shown."""
+        if request.method not in ("GET", "HEAD") or not entry.api.shows_docs:
+            return None
+        match list(entry.segments):
+            case [page.DOCS] if request.rel_url.raw_path.endswith("/"):
+                # What the page links to is told from where it is.
+                return web.Response(status=301, headers={"Location": f"../{page.DOCS}"})
+            case [page.DOCS]:
+                return web.Response(body=self._pages.of(entry.api), headers=self._pages.headers)
+            case [page.DOCS, page.FILE]:
+                host = f"{request.scheme}://{request.host}"
+                url = url_of(entry.api, public=self._public, asked=host)
+                return answers.plain_json(description.public(entry.api, url))
+            case _:
+                return None
 
     def _admit(self, request: web.Request, api: Api) -> None:
         """Refuse who has no key, or calls too often. Raises `ApiKeyMissing`, `TooManyRequests`…."""

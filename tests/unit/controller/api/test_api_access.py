@@ -142,3 +142,28 @@ async def test_others_have_nothing_to_do_with_it(api: Api) -> None:
         where = f"/api/brisk/v1/namespaces/other/apis{path}"
         assert (await api.ask(method, where, {}))[0] == 403
         assert (await api.ask(method, APIS + path, {}, headers=NOBODY))[0] == 401
+
+
+async def test_the_page_about_an_api_is_anybodys_where_calls_are(api: Api) -> None:
+    status, text, headers = await call(api, "/a/_docs")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=UTF-8")
+    assert text.startswith("<!doctype html>") and "/b" in text
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    status, document, _ = await call(api, "/a/_docs/swagger.json")
+    assert (status, document["basePath"]) == (200, f"{AT}/a")
+    assert "x-openwhisk" not in str(document)
+    _, _, answer = await api.ask("GET", f"{AT}/a/_docs/", allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (301, "../_docs")
+    assert (await call(api, "/a/_docs/other"))[0] == 404
+    await make_key(api)
+    assert (await call(api, "/a/_docs"))[0] == 401
+    await api.ask("PUT", f"{APIS}/access?api=/a", {"showsDocs": True})
+    assert "X-API-Key" in (await call(api, "/a/_docs"))[1]
+    await api.ask("PUT", f"{APIS}/access?api=/a", {"showsDocs": False, "needsKey": False})
+    assert (await call(api, "/a/_docs"))[0] == 404
+    assert not api.invoker.asked
+
+
+async def test_a_path_of_the_api_is_in_the_way_of_its_page(api: Api) -> None:
+    await made(api, endpoint("/_docs"))
+    assert (await call(api, "/a/_docs"))[:2] == (200, {"said": "hello"})
