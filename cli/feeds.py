@@ -6,17 +6,15 @@ means the feed where there is one, else the trigger. Pure: what was typed in, wh
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from cli.arguments import Typed
 from cli.failures import NOT_ALLOWED, Failure, Remedy
 from cli.jsontext import Json
 from cli.names import EntityName
-from cli.shapes import annotation
+from cli.shapes import FEED, annotation
 
 Event: TypeAlias = Literal["CREATE", "READ", "UPDATE", "DELETE"]
-FEED: Final = "feed"
-"""The annotation of a trigger that names its feed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ class Shape:
         return shape.laid_out(value) if isinstance(value, dict) else value
 
 
+FEED: Final = "feed"
+"""The annotation of a trigger that names its feed."""
+
 _KEY_VALUE: Final = Shape({"key": "", "value": None, "init": False})
 
 ACTION: Final = Shape(

@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import click
 
-from cli.artifacts import code_of, file_name
+from cli.artifacts import code_of
 from cli.commands import action_invoke, action_write, entities
 from cli.commands.entities import ACTIONS, NAMESPACE_NEEDED, page_options
 from cli.console import bold, ok
 from cli.failures import MISUSE, Change, Failure, Remedy
 from cli.grammar import Group, Words
 from cli.jsontext import Json
+from cli.languages import file_name
 from cli.names import EntityName, Scope, parse_entity, parse_scope
 from cli.output import shown
 from cli.session import Session
