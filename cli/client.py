@@ -53,6 +53,14 @@ class Client:
         """Return the description of the API; needs no credentials."""
         return _value(self._transport.exchange("GET", self._root, authorised=False))
 
+    def runtimes(self) -> Json:
+        """Return the document of the kinds that the host runs, None where it shows none."""
+        answer = self._transport.exchange("GET", "/", authorised=False)
+        try:
+            return decode(answer.body) if answer.status in _SUCCESS else None
+        except NotJson:
+            return None
+
     def namespaces(self) -> list[str]:
         """Return the namespaces that the key opens."""
         return [str(name) for name in self._list(f"{self._root}/namespaces", {})]

@@ -69,7 +69,7 @@ class Configuration:
 
 def resolve(flags: Mapping[str, str]) -> Configuration:
     """Return the configuration under *flags*: the global ones that were typed, by long name."""
-    stored = wskprops.read(wskprops.location())
+    stored = wskprops.read(Path(flags["config"]) if "config" in flags else wskprops.location())
 
     def first(flag: str, variable: str, default: str = "") -> str:
         from_environment = environment.variable(f"WHISK_{variable}")
