@@ -82,7 +82,9 @@ def resolve(flags: Mapping[str, str]) -> Configuration:
         # The environment of OpenWhisk's command line names no certificates.
         cert=flags.get("cert") or stored.get("CERT", ""),
         key=flags.get("key") or stored.get("KEY", ""),
-        gateway_token=stored.get("APIGW_ACCESS_TOKEN") or DEFAULT_GATEWAY_TOKEN,
+        gateway_token=flags.get("gateway_token")
+        or stored.get("APIGW_ACCESS_TOKEN")
+        or DEFAULT_GATEWAY_TOKEN,
         # As OpenWhisk's command line does, which does not look at the flag first.
         gateway_tenant=(stored.get("AUTH") or first("auth", "AUTH")).partition(":")[0],
         is_insecure="insecure" in flags,

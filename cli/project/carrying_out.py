@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cli import feeds
+from cli.apis import described
+from cli.configuration import Configuration
 from cli.failures import GENERAL, Failure, Remedy
-from cli.jsontext import Json
+from cli.jsontext import Json, encode
 from cli.names import OWN, parse_entity
+from cli.project.apis import endpoint_of, part_of
 from cli.project.bodies import bodies
 from cli.project.entity import Entity, Kind
 from cli.project.looking import named
@@ -30,20 +33,20 @@ _SHOWN: Final = 4
 class Builder:
     """Obeys plans.
 
-    auth: what feeds are told to act with.
+    config: whom it talks to, and with what feeds and APIs are told to act.
     done: is told each change when it is made; note: what people should know.
     """
 
     def __init__(
         self,
         client: "Client",
-        auth: str,
+        config: Configuration,
         done: Callable[[Change], None],
         note: Callable[[str], None],
         namespace: str = OWN,
     ) -> None:
         self._client = client
-        self._auth = auth
+        self._config = config
         self._done = done
         self._note = note
         self._namespace = namespace
@@ -77,6 +80,8 @@ class Builder:
             self._write_trigger(wanted, change.present)
         elif wanted.kind is Kind.RULE:
             self._write_rule(wanted, change)
+        elif wanted.kind is Kind.API:
+            self._write_api(wanted)
         else:
             self._put(wanted, change.present)
 
@@ -106,7 +111,25 @@ class Builder:
             self._client.delete("triggers", named(wanted, self._namespace))
             raise
 
+    def _write_api(self, wanted: Entity) -> None:
+        fields, config = wanted.fields, self._config
+        if "document" in fields:
+            apidoc: dict[str, Json] = {
+                "namespace": OWN,
+                "swagger": encode(fields["document"]).decode(),
+            }
+            self._client.create_api(apidoc, config.gateway_query, "json")
+            return
+        response = str(fields["response"])
+        apidoc = described(
+            endpoint_of(wanted), config.host_url, config.auth, response, fields["secret"]
+        )
+        self._client.create_api(apidoc, config.gateway_query, response)
+
     def _delete(self, present: Entity) -> None:
+        if present.kind is Kind.API:
+            self._client.delete_api(self._config.gateway_query | part_of(present))
+            return
         if present.kind is Kind.TRIGGER and FEED in present.fields:
             self._forget(present)
         try:
@@ -126,7 +149,7 @@ class Builder:
     def _tell_feed(self, trigger: Entity, event: feeds.Event) -> dict[str, Json]:
         feed = parse_entity(str(trigger.fields[FEED]))
         sent = trigger.table("parameters") if event == "CREATE" else {}
-        payload = feeds.call(event, named(trigger, self._namespace), self._auth, sent)
+        payload = feeds.call(event, named(trigger, self._namespace), self._config.auth, sent)
         outcome = self._client.invoke(feed, payload, blocking=True, result=False)
         if outcome.is_pending or outcome.has_failed:
             how = "has not yet finished" if outcome.is_pending else "failed"

@@ -5,7 +5,7 @@ from typing import Final
 from cli.jsontext import Json
 from cli.project.manifest import Input
 from cli.project.section import Place, Section
-from cli.project.yamltree import Node, Table, json_of
+from cli.yamltree import Node, Table, json_of
 
 TYPES: Final = {
     "string": "string",

@@ -3,6 +3,7 @@
 - What the manifest does not say of limits and versions is left as it is.
 - An action is shown with the parameters of its package, so it is compared with those below its own.
 - The key `provide-api-key` is false where nobody said otherwise.
+- What an API is called is decided by who made the first of its operations.
 - Which version of a manifest wrote something, and from where, is no difference.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from cli.jsontext import Json
+from cli.project.apis import is_within
 from cli.project.entity import MANAGED, Entity, Fields, Kind
 
 API_KEY: Final = "provide-api-key"
@@ -17,7 +19,7 @@ FEED_DIGEST: Final = "feed-digest"
 """The annotation that tells whether a feed knows what is wanted of it."""
 _ABSENT: Final = object()
 _TABLES: Final = frozenset({"parameters", "annotations"})
-_UNSHOWN: Final = frozenset({"binary"})
+_UNSHOWN: Final = frozenset({"binary", "title"})
 
 
 def differences(wanted: Entity, present: Entity, beneath: Mapping[str, Json]) -> tuple[str, ...]:
@@ -27,6 +29,9 @@ def differences(wanted: Entity, present: Entity, beneath: Mapping[str, Json]) ->
     """
     if wanted.kind is not present.kind:
         return ("kind",)
+    if "document" in wanted.fields:
+        given, there = wanted.fields["document"], present.fields.get("document")
+        return () if is_within(given, there) else ("document",)
     found: list[str] = []
     for field, value in comparable(wanted, beneath).items():
         there = comparable(present, {}).get(field)

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cli import apifile
 from cli.failures import MISUSE, Failure, Remedy
 from cli.jsontext import Json
 from cli.mending import nearest
 from cli.names import OWN
 from cli.project.entity import Entity, Kind
-from cli.project.interpolation import Scope
+from cli.project.interpolation import Scope, text_of
 from cli.project.manifest import DEFAULT, Action, Dependency, Manifest
 from cli.project.overlay import overlaid
 from cli.project.reading import manifest_of
+from cli.project.section import Place
 from cli.project.wanted import Draft, checked, drafted
-from cli.project.yamltree import parse
+from cli.yamltree import parse
 
 MANIFESTS: Final = ("manifest.yaml", "manifest.yml")
 DEPLOYMENTS: Final = ("deployment.yaml", "deployment.yml")
@@ -128,6 +130,8 @@ class _Loader:
         """Take in *manifest*; *above* are the files that led to it."""
         draft = drafted(manifest, scope, typed, self._own, is_strict=self._is_strict)
         self.entities += draft.entities
+        if manifest.config:
+            self._describe(manifest, path.parent / text_of(manifest.config, scope))
         self.sources |= {name: Source(one, path.parent) for name, one in draft.sources.items()}
         self.inputs = draft.inputs | self.inputs
         self.notes += draft.notes
@@ -137,6 +141,16 @@ class _Loader:
         for dependency, values in draft.dependencies:
             self._depend(dependency, values, path.parent, here)
         return draft
+
+    def _describe(self, manifest: Manifest, file: Path) -> None:
+        """Take in the document of a whole API, in place of operations one by one."""
+        _, document = apifile.read(str(file))
+        if any(one.kind is Kind.API for one in self.entities):
+            self.notes.append(f"{manifest.file}: 'config' is deployed, and 'apis' are not")
+        self.entities = [one for one in self.entities if one.kind is not Kind.API]
+        place = Place(manifest.file, 1)
+        fields = {"document": document}
+        self.entities.append(Entity(Kind.API, str(document["basePath"]), fields, place))
 
     def _depend(
         self, dependency: Dependency, values: dict[str, Json], root: Path, above: tuple[Path, ...]

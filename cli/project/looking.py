@@ -1,11 +1,14 @@
 """What is there of a project: read from the platform, entity by entity or by its annotation."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from cli.apis import checked
 from cli.failures import Failure
 from cli.jsontext import Json
 from cli.names import OWN, EntityName, Scope, parse_entity
+from cli.project.apis import calls, operations_of, whole_of
 from cli.project.entity import Entity, Key, Kind
 from cli.project.present import (
     member_name,
@@ -37,10 +40,18 @@ class Looker:
     """Reads entities of one namespace.
 
     namespace: as it is asked for; own: its real name.
+    gateway: what says whose APIs are meant.
     """
 
-    def __init__(self, client: "Client", own: str, namespace: str = OWN) -> None:
+    def __init__(
+        self,
+        client: "Client",
+        own: str,
+        namespace: str = OWN,
+        gateway: Mapping[str, str] | None = None,
+    ) -> None:
         self._client = client
+        self._gateway = dict(gateway or {})
         self._own = own
         self._namespace = namespace
 
@@ -48,10 +59,15 @@ class Looker:
         """Return those of *wanted* that are there, as they are."""
         found: dict[Key, Entity] = {}
         for one in wanted:
-            there = None if one.kind is Kind.API else self._one(one, code)
+            there = self._api(one) if one.kind is Kind.API else self._one(one, code)
             if there is not None:
                 found[there.key] = there
         return found
+
+    def apis_of(self, actions: Iterable[Entity]) -> list[Entity]:
+        """Return the operations of APIs that call one of *actions*."""
+        names = {one.name for one in actions if one.kind.collection == "actions"}
+        return [one for one in self._operations.values() if calls(one, names)]
 
     def managed(self, project: str | None) -> list[Entity]:
         """Return what is annotated as a part of *project*, of any project for None; no code."""
@@ -82,7 +98,30 @@ class Looker:
 
     def whole(self, entity: Entity) -> Entity:
         """Return *entity*, which a list had, with everything that it has."""
+        if entity.kind is Kind.API:
+            return entity
         return self._one(entity, code=True) or entity
+
+    @cached_property
+    def _apis(self) -> list[dict[str, Json]]:
+        try:
+            found = self._client.apis(self._gateway)
+        except Failure as failure:
+            if failure.status in _UNREADABLE:
+                return []  # A platform without a gateway has no APIs.
+            raise failure.within("Unable to obtain the API list") from failure
+        return [checked(one.get("value")) for one in found]
+
+    @cached_property
+    def _operations(self) -> dict[str, Entity]:
+        every = (operations_of(one, self._own) for one in self._apis)
+        return {one.name: one for each in every for one in each}
+
+    def _api(self, wanted: Entity) -> Entity | None:
+        if "document" not in wanted.fields:
+            return self._operations.get(wanted.name)
+        return next((whole_of(one) for one in self._apis
+                     if one["apidoc"]["basePath"] == wanted.name), None)  # fmt: skip
 
     def _one(self, entity: Entity, code: bool) -> Entity | None:
         collection = entity.kind.collection

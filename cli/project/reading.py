@@ -23,7 +23,7 @@ from cli.project.manifest import (
 )
 from cli.project.manifest import Sequence as ActionSequence
 from cli.project.section import Place, Section, section
-from cli.project.yamltree import Node, Scalar, Table, at
+from cli.yamltree import Node, Scalar, Table, at
 
 WEB: Final = ("yes", "no", "true", "false", "raw")
 METHODS: Final = ("GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS")

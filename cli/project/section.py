@@ -12,7 +12,7 @@ from typing import Final
 
 from cli.failures import Failure, Remedy
 from cli.jsontext import Json
-from cli.project.yamltree import Many, Node, Scalar, Table, at, json_of
+from cli.yamltree import Many, Node, Scalar, Table, at, json_of
 
 _YES_NO: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _SHOWN: Final = 12

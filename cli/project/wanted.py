@@ -245,18 +245,24 @@ class _Drafting:
             "method": api.method,
             "action": reference(text_of(api.action, scope), package, self._own),
             "response": response,
+            "secret": None,
         }
         self._add(Kind.API, f"{api.method} {base} {path}", fields, api)
 
     def _exported(self) -> None:
         """Make the actions of APIs web actions, and let the APIs know what they ask of a caller."""
         draft = self._draft
+        titles: dict[str, str] = {}
         places = {f"/{OWN}/{one.name}": at for at, one in enumerate(draft.entities)
                   if one.kind.collection == "actions"}  # fmt: skip
         for at, api in enumerate(draft.entities):
             if api.kind is not Kind.API:
                 continue
             assert api.place, "what is wanted is written somewhere"
+            title = titles.setdefault(api.fields["base"], api.fields["title"])
+            if title != api.fields["title"]:
+                said = f"the base path {api.fields['base']} is that of the API '{title}' already"
+                raise api.place.refuse(said, "an API has one name", "give it another base path")
             name = api.fields["action"]
             if name not in places:
                 said = f"the API calls the action {name}, which the manifest does not have"

@@ -12,6 +12,7 @@ from cli.failures import MISUSE, Failure, Remedy
 from cli.jsontext import Json
 from cli.names import OWN
 from cli.project import loading
+from cli.project.apis import outside
 from cli.project.bodies import with_digest
 from cli.project.carrying_out import Builder
 from cli.project.entity import Entity, Key, Kind
@@ -67,7 +68,11 @@ class Work:
         manifest, content = loading.read(self.path)
         beside = loading.deployment_path(self._options.folder, self._options.deployment)
         manifest = loading.with_deployment(manifest, beside)
-        for flag, value in (("apihost", manifest.api_host), ("auth", manifest.credential)):
+        for flag, value in (
+            ("apihost", manifest.api_host),
+            ("auth", manifest.credential),
+            ("gateway_token", manifest.gateway_token),
+        ):
             if value and (meant := text_of(value, self._scope)):
                 self._session.flags.setdefault(flag, meant)
         return manifest, content
@@ -116,7 +121,10 @@ class Work:
         if project is not None:
             _check_owners(present, project)
             keys = {one.key for one in wanted}
-            leftovers = [one for one in looker.managed(project) if one.key not in keys]
+            marked_before = looker.managed(project)
+            operations = outside(looker.apis_of(marked_before), wanted)
+            theirs = [*marked_before, *operations]
+            leftovers = [one for one in theirs if one.key not in keys]
             foreign = foreign_to(leftovers, looker.contents()) if leftovers else {}
         return deployment(wanted, present, leftovers, foreign)
 
@@ -125,6 +133,7 @@ class Work:
         if self._options.project is not None:
             looker = self._looker()
             going = looker.managed(self._options.project)
+            going += looker.apis_of(going)
             return removal(going, (), foreign_to(going, looker.contents()))
         manifest, _ = self._read  # It may say whom to talk to.
         looker = self._looker()
@@ -142,8 +151,7 @@ class Work:
 
     def carry_out(self, plan: Plan, done: Callable[[Change], None]) -> None:
         """Make the changes of *plan*; *done* is told each. Raises `Failure`."""
-        auth = self._session.configuration().auth
-        Builder(self.client, auth, done, self.note, self.namespace).carry_out(plan)
+        self._builder(done).carry_out(plan)
 
     def managed(self, packages: tuple[str, ...]) -> list[Entity]:
         """Return, with all they have, the entities of the named project, or of *packages*."""
@@ -158,12 +166,11 @@ class Work:
                 )
         else:
             found = looker.of_packages(packages)
-        return [looker.whole(one) for one in found]
+        return [looker.whole(one) for one in [*found, *looker.apis_of(found)]]
 
     def fed(self, triggers: list[Entity]) -> dict[str, Mapping[str, Json]]:
         """Return what feeds say they were given, by the names of their triggers."""
-        auth = self._session.configuration().auth
-        builder = Builder(self.client, auth, lambda _: None, self.note, self.namespace)
+        builder = self._builder(lambda _: None)
         answers = {one.name: builder.configuration_of(one) for one in triggers}
         return {name: given for name, given in answers.items() if given is not None}
 
@@ -171,8 +178,13 @@ class Work:
         """Tell people something that is no failure."""
         print(f"note: {text}" if self._session.is_brisk else f"Warning: {text}", file=sys.stderr)
 
+    def _builder(self, done: Callable[[Change], None]) -> Builder:
+        config = self._session.configuration()
+        return Builder(self.client, config, done, self.note, self.namespace)
+
     def _looker(self) -> Looker:
-        return Looker(self.client, self.own, self.namespace)
+        gateway = self._session.configuration().gateway_query
+        return Looker(self.client, self.own, self.namespace, gateway)
 
     def _loaded(self, own: str) -> loading.Project:
         manifest, _ = self._read

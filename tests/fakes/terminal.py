@@ -23,11 +23,11 @@ class Outcome:
     stderr: str
 
 
-def in_process(words: list[str]) -> Outcome:
-    """Run `wsk` with *words* here."""
+def in_process(words: list[str], program: str = "wsk") -> Outcome:
+    """Run *program* with *words* here."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = run("wsk", words)
+        code = run(program, words)
     return Outcome(code, out.getvalue(), err.getvalue())
 
 

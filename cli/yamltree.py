@@ -16,7 +16,7 @@ from cli.failures import Failure, Remedy
 from cli.jsontext import Digits, Json
 
 MOST_BYTES: Final = 1 << 20
-"""Of one file: a manifest that is larger holds code, which belongs into files of its own."""
+"""Of one file: a manifest that is larger holds what belongs into files of its own."""
 MOST_NODES: Final = 50_000
 MOST_DEPTH: Final = 100
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
@@ -62,7 +62,7 @@ def parse(text: str, file: str) -> Node | None:
     if len(text.encode()) > MOST_BYTES:
         raise Failure(
             f"{file} has more than {MOST_BYTES} bytes",
-            remedy=Remedy("a manifest names files of code", "move what is large into own files"),
+            remedy=Remedy("files that people write are smaller", "move what is large elsewhere"),
         )
     try:
         composed = yaml.compose(text, Loader=yaml.SafeLoader)
