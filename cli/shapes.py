@@ -37,14 +37,8 @@ class Shape:
         """Return the key that the filter *typed* means, whatever its case; None for no key."""
         return next((key for key in self.fields if key.lower() == typed.lower()), None)
 
-    def value_of(self, typed: str, document: Mapping[str, Json]) -> Json:
-        """Return what the filter *typed* finds in *document*, or what one without it means.
-
-        Raises `KeyError` when there is no such key.
-        """
-        key = self.field_named(typed)
-        if key is None:
-            raise KeyError(typed)
+    def value_of(self, key: str, document: Mapping[str, Json]) -> Json:
+        """Return what *document* has under *key*, or what a document without it means."""
         value = document.get(key)
         return self.fields[key] if value is None else self._part(key, value)
 
@@ -57,9 +51,6 @@ class Shape:
         return shape.laid_out(value) if isinstance(value, dict) else value
 
 
-FEED: Final = "feed"
-"""The annotation of a trigger that names its feed."""
-
 _KEY_VALUE: Final = Shape({"key": "", "value": None, "init": False})
 
 ACTION: Final = Shape(
@@ -69,11 +60,11 @@ ACTION: Final = Shape(
         "version": "",
         "exec": {},
         "annotations": [],
-        "delAnnotations": None,
+        "delAnnotations": [],
         "parameters": [],
         "limits": {},
         "error": "",
-        "code": 0,
+        "code": "",
         "publish": False,
         "updated": 0,
         "env": [],
@@ -100,7 +91,7 @@ TRIGGER: Final = Shape(
         "parameters": [],
         "limits": {},
         "publish": False,
-        "rules": None,
+        "rules": {},
         "updated": 0,
     },
     omitted=frozenset({"activationId", "annotations", "parameters", "rules"}),

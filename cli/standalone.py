@@ -47,26 +47,27 @@ from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
 from controller.app import Services, served
 from controller.balance.inflight import InFlight
-from controller.balance.port import UP, require_all_up
+from controller.balance.port import UP, all_up
 from controller.balance.single import SingleInvoker
 from controller.entitlement.entitlement import Entitlement
+from controller.events.service import Events
 from controller.hearing import Hearing
 from controller.invoke.action import ActionInvoker
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.entrance import Entrance
 from controller.invoke.notes import Notes
 from controller.invoke.own_records import OwnRecords
+from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
+from controller.system.install import install
 from invoker.actions import PatientActions
 from invoker.driver import reach
 from invoker.driver.port import Degradation, DriverReport, Level, Network
 from invoker.driver.process.driver import ProcessDriver
-from invoker.pool import gauges
+from invoker.pool import gauges, opening
 from invoker.pool.books import Books
-from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
-from invoker.pool.stock import stock
 from invoker.service import Invoker
 
 CONTROLLER: Final = ControllerId(0)
@@ -139,15 +140,14 @@ async def running(
         report = await driver.probe()
         defaults, warnings = _sandboxes(settings, report, await subjects.namespaces(), url)
         manifest = everything.only(report.kinds)
-        for name in await driver.reconcile():
-            log.warning("sandbox_of_a_crash_removed", name=name)
+        await install(catalog, manifest, stores.meta, clock)
+        await _reconcile(driver)
 
-        journal = await Journal.open(folder.journal)
-        bus = MemoryBus(journal, capacity=settings.pool.max_waiting)
+        journal, bus = await _bus(settings, folder)
         stack.push_async_callback(bus.close)
         pool = await stack.enter_async_context(
             Pool.open(
-                books=_books(settings, manifest),
+                books=opening.opened(INVOKER, settings.pool, everything, manifest),
                 driver=driver,
                 proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
                 clock=clock,
@@ -191,6 +191,7 @@ async def running(
             hearing.own_records,
         )
         await stack.enter_async_context(entrance.open(patience.left_s))
+        events = Events(settings.events, stores.entities, stores.meta, secret, clock, url=url)
         services = Services(
             settings=settings,
             clock=clock,
@@ -200,6 +201,8 @@ async def running(
             activations=stores.activations,
             subjects=subjects,
             registries=RegistryStore(stores.entities, lambda: seal, clock),
+            repeats=RepeatedFirings(stores.entities),
+            events=events.face,
             entitlement=Entitlement(clock, inflight),
             invoker=entrance,
             invoker_health=lambda: {
@@ -210,12 +213,9 @@ async def running(
             health=health,
         )
 
-        async def check_invoker() -> None:
-            require_all_up(services.invoker_health())
-
         stack.enter_context(health.shown())
         await stack.enter_async_context(
-            health.watched(_checks(stores) | {"invokers": check_invoker})
+            health.watched(_checks(stores, all_up(services.invoker_health)))
         )
         health.begin()
         stack.enter_context(_shown(pool.books, driver, stores, journal, bus))
@@ -227,6 +227,7 @@ async def running(
                 end_waits=entrance.end_waits,
             )
         )
+        await stack.enter_async_context(serving(events.run()))
         stack.callback(patience.begin)
         yield Platform(url, guest_key, folder, report, defaults.network, warnings)
         health.stop()
@@ -303,12 +304,22 @@ def _sandboxes(
     return defaults, (*report.degradations, *reach.consequences(wanted, network))
 
 
+async def _bus(settings: Settings, folder: DataFolder) -> tuple[Journal, MemoryBus]:
+    journal = await Journal.open(folder.journal)
+    return journal, MemoryBus(journal, capacity=settings.pool.max_waiting)
+
+
+async def _reconcile(driver: ProcessDriver) -> None:
+    for name in await driver.reconcile():
+        log.warning("sandbox_of_a_crash_removed", name=name)
+
+
 def _housekeeper(settings: Settings, clock: Clock, stores: SqliteStores) -> Housekeeper:
     return Housekeeper(stores, settings.retention, clock, name="standalone")
 
 
-def _checks(stores: SqliteStores) -> dict[Dependency, Check]:
-    return {"store": stores.check, "spool": stores.check_spool}
+def _checks(stores: SqliteStores, invokers: Check) -> dict[Dependency, Check]:
+    return {"store": stores.check, "spool": stores.check_spool, "invokers": invokers}
 
 
 class _Kept(NamedTuple):
@@ -355,25 +366,6 @@ def _entrance(
 def _manifest() -> Manifest:
     """Return all kinds; Python's default is the version that the platform itself runs on."""
     return Manifest.load(python=f"{sys.version_info.major}.{sys.version_info.minor}")
-
-
-def _books(settings: Settings, manifest: Manifest) -> Books:
-    return Books(
-        prefix=f"i{INVOKER}",
-        capacity_mb=settings.pool.memory_mb,
-        max_starts=settings.pool.max_starts,
-        max_prewarmed=settings.pool.max_prewarmed,
-        keep_alive=FixedKeepAlive(
-            idle_timeout_s=settings.pool.idle_timeout_s,
-            pause_grace_s=settings.pool.pause_grace_s,
-        ),
-        stem_cells=stock(
-            _manifest(),
-            manifest,
-            usual=settings.pool.stem_cells,
-            listed=settings.pool.listed_shapes,
-        ),
-    )
 
 
 def _shown(

@@ -63,8 +63,10 @@ Dependency: TypeAlias = Literal["kafka", "couchdb", "store", "spool", "engine", 
 """What a process may stand on."""
 Housework: TypeAlias = Literal["prepare", "seal", "drop", "forget", "sweep"]
 """What is done to days: made ahead, summed, their records deleted, their sums; to code: swept."""
+FiringFate: TypeAlias = Literal["accepted", "again", "lost", "refused"]
+"""What became of a firing of a feed: done, tried once more, left out, or the feed was stopped."""
 ThrottleLimit: TypeAlias = Literal[
-    "invocations_per_minute", "firings_per_minute", "concurrent_invocations", "api_calls_per_minute"
+    "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
 ]
 
 REGISTRY: Final = CollectorRegistry()
@@ -308,6 +310,11 @@ REQUESTS: Final[Mapping[tuple[RouteClass, CodeClass], Counter]] = {
     for route in get_args(RouteClass)
     for code in get_args(CodeClass)
 }
+_firings: Final = Counter(
+    "brisk_events_firings_total", "What became of firings of feeds.", ["fate"], registry=REGISTRY
+)
+FIRINGS: Final[Mapping[FiringFate, Counter]] = _each(_firings, get_args(FiringFate))
+FEEDS: Final = Gauge("brisk_events_feeds", "Feeds that are served here.", registry=REGISTRY)
 THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = _each(
     Counter(
         "brisk_entitlement_throttled_requests_total",

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from common.errors import BriskError
 from common.settings_services import CouchdbSettings as CouchdbSettings
+from common.settings_services import EventsSettings as EventsSettings
 from common.settings_services import GatewaySettings as GatewaySettings
 from common.settings_services import Group
 from common.settings_services import KafkaSettings as KafkaSettings
@@ -274,6 +275,7 @@ class Settings(BaseSettings):
     couchdb: CouchdbSettings = CouchdbSettings()
     controller: ControllerSettings = ControllerSettings()
     invoker: InvokerSettings = InvokerSettings()
+    events: EventsSettings = EventsSettings()
 
     @classmethod
     def of_environment(cls) -> "Settings":

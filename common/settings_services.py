@@ -180,3 +180,18 @@ class CouchdbSettings(Group):
     def is_member(self) -> bool:
         """Whether this process is no server admin: others make its databases."""
         return self.member is not None and self.user == self.member
+
+
+class EventsSettings(Group):
+    """Which provider of events this process is, and what feeds may do."""
+
+    id: int = Field(default=0, ge=0)
+    """Its number, below `count`. A second one of a number waits until the first one ends."""
+    count: int = Field(default=1, ge=1, le=64)
+    """How many providers share the feeds."""
+    api_host: str = "http://127.0.0.1:3233"
+    """Where a provider reaches the API, which it fires triggers by."""
+    url: str = "http://127.0.0.1:3240"
+    """Where controllers reach the providers: one of them, or what stands before all."""
+    max_firings: int = Field(default=64, ge=1, le=1000)
+    """Triggers that a provider fires at the same time."""

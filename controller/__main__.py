@@ -37,16 +37,19 @@ from common.store.subjects import SubjectStore
 from controller.app import Services, served
 from controller.balance.inflight import InFlight
 from controller.balance.kinds import OfferedKinds
-from controller.balance.port import require_all_up
+from controller.balance.port import all_up
 from controller.balance.sharding import Sharding
 from controller.entitlement.entitlement import Entitlement
 from controller.entitlement.throttle import Share
+from controller.events.remote import RemoteFace
 from controller.hearing import Hearing
 from controller.invoke.action import ActionInvoker
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.entrance import Entrance
 from controller.invoke.notes import Notes
+from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
+from controller.system.install import install
 
 TICK_S: Final = 1.0
 FOLLOWED_S: Final = 300.0
@@ -97,6 +100,8 @@ async def serve(stop: asyncio.Event) -> None:
             )
             catalog = Catalog.over(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
             await patiently(health, "couchdb", partial(_ensure_guest, subjects, settings), stop)
+            furnish = partial(install, catalog, _everything(), stores.meta, clock)
+            await patiently(health, "couchdb", furnish, stop)
             traffic = _traffic(settings, clock, ground)
             hear = partial(ground.bus.listen, topics.HEALTH, partial(_heard, traffic.balancer))
             await patiently(health, "kafka", hear, stop)
@@ -122,11 +127,7 @@ async def serve(stop: asyncio.Event) -> None:
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(entrance.open(patience.left_s))
         services = _services(settings, clock, ground, kept, traffic, entrance, health)
-
-        async def check_invokers() -> None:
-            require_all_up(services.invoker_health())
-
-        checks = ground.checks | {"invokers": check_invokers}
+        checks = ground.checks | {"invokers": all_up(services.invoker_health)}
         await stack.enter_async_context(health.watched(checks))
         health.begin()
         await stack.enter_async_context(
@@ -221,6 +222,8 @@ def _services(
         activations=ground.stores.activations,
         subjects=kept.subjects,
         registries=kept.registries,
+        repeats=RepeatedFirings(ground.stores.entities),
+        events=RemoteFace(settings.events.url),
         entitlement=Entitlement(
             clock,
             traffic.inflight,

@@ -7,7 +7,7 @@ tells every controller each second that it lives, and drains on SIGTERM.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from typing import Final
@@ -39,12 +39,9 @@ from invoker.driver.docker.driver import DockerDriver
 from invoker.driver.docker.engine import EngineFailed
 from invoker.driver.port import Ability, DriverReport, Level, Network, SandboxDriver
 from invoker.driver.process.driver import ProcessDriver
-from invoker.pool import gauges
-from invoker.pool.books import Books
-from invoker.pool.keepalive import FixedKeepAlive
+from invoker.pool import gauges, opening
 from invoker.pool.pool import Pool, SandboxDefaults
 from invoker.pool.proxy import Proxy
-from invoker.pool.stock import stock
 from invoker.service import Invoker
 
 PING_S: Final = 1.0
@@ -135,7 +132,12 @@ def _pool(
     clock: Clock,
 ) -> AbstractAsyncContextManager[Pool]:
     return Pool.open(
-        books=_books(settings, report.kinds),
+        books=opening.opened(
+            InvokerId(settings.invoker.id),
+            settings.pool,
+            Manifest.load(),
+            Manifest.load().only(report.kinds),
+        ),
         driver=driver,
         proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
         clock=clock,
@@ -198,26 +200,6 @@ def _driver(settings: Settings, folder: DataFolder, registries: RegistryStore) -
         folder.sandboxes,
         manifest.blackboxes,
         registries,
-    )
-
-
-def _books(settings: Settings, kinds: Mapping[str, str]) -> Books:
-    manifest = Manifest.load()
-    return Books(
-        prefix=f"i{settings.invoker.id}",
-        capacity_mb=settings.pool.memory_mb,
-        max_starts=settings.pool.max_starts,
-        max_prewarmed=settings.pool.max_prewarmed,
-        keep_alive=FixedKeepAlive(
-            idle_timeout_s=settings.pool.idle_timeout_s,
-            pause_grace_s=settings.pool.pause_grace_s,
-        ),
-        stem_cells=stock(
-            manifest,
-            manifest.only(kinds),
-            usual=settings.pool.stem_cells,
-            listed=settings.pool.listed_shapes,
-        ),
     )
 
 

@@ -65,6 +65,14 @@ class Lease:
             _log.info("lease_taken", lease=self._doc_id, before=before.get("holder"))
         return True
 
+    async def is_held(self) -> bool:
+        """Tell whether somebody holds it, whoever that is. Raises as `take` does."""
+        try:
+            there = await self._docs.get(self._doc_id)
+        except Missing:
+            return False
+        return not is_free(there.body, "", self._clock.now_ms())
+
     async def give_back(self) -> None:
         """Let others take it at once, if it is ours. Raises as `take` does."""
         try:

@@ -17,6 +17,7 @@ from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.invocation import Accepted, Invocation, Invoked
 from controller.invoke.own_records import OwnRecords
+from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
 from controller.stream.activations import ActivationStreams
 
@@ -65,6 +66,14 @@ class Invoker(Protocol):
         ...
 
 
+class Events(Protocol):
+    """The providers of events."""
+
+    async def feed(self, package: str, feed: str, body: bytes) -> tuple[int, bytes]:
+        """Answer a feed action with a status and JSON; never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything that `build_app` needs."""
@@ -77,6 +86,8 @@ class Services:
     activations: ActivationStore
     subjects: Subjects
     registries: RegistryStore
+    repeats: RepeatedFirings
+    events: Events
     entitlement: Throttle
     invoker: Invoker
     invoker_health: Callable[[], Mapping[str, str]]

@@ -2,9 +2,13 @@
 
 A firing is answered when everything that it started would survive a power cut, its record, too. Its
 rules run side by side; what one of them is refused is in the record, and no error of the firing.
+
+Who fires may name the firing (`X-Brisk-Idempotency-Key`), and send it again until it is answered:
+whatever has that name is done once.
 """
 
 import asyncio
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -16,8 +20,9 @@ from common.entity.names import QualifiedName
 from common.entity.trigger import Trigger, to_rest
 from common.entropy import Entropy
 from common.errors import ResourceExists
-from common.ids import RANDOM_BITS, ActivationId, DocId, TransId, activation_id
+from common.ids import RANDOM_BITS, ActivationId, DocId, TransId, accepted_ms, activation_id
 from common.log import logger
+from common.store.port import Missing
 from controller.api.bounds import effective, payload_bytes
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.invocations import Asked, Call, Invocations
@@ -28,8 +33,9 @@ from controller.edge.auth import IDENTITY
 from controller.edge.errors import answer_to, is_fault
 from controller.edge.transid import TRANSID
 from controller.entitlement import rights
-from controller.invoke import firing
+from controller.invoke import firing, repeats
 from controller.invoke.firing import Outcome, Refused, Started
+from controller.invoke.repeated import UNDER_WAY_MS, FiringUnderWay
 
 _ROOT: Final = "/api/v1/namespaces/{namespace}/triggers"
 _ONE: Final = f"{_ROOT}/{{name}}"
@@ -39,6 +45,16 @@ _FOUND: Final = {
     409: "It is something else.",
 }
 _log: Final = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Firing:
+    """A trigger that is fired: by whom, when, with which JSON."""
+
+    trigger: Trigger
+    identity: Identity
+    payload: bytes
+    start_ms: int
 
 
 class Triggers:
@@ -51,6 +67,8 @@ class Triggers:
         self._clock = services.clock
         self._limits = services.settings.limits
         self._entropy = Entropy()
+        self._named: dict[ActivationId, asyncio.Event] = {}
+        """Firings with names that are under way here, each set when it is over."""
 
     def routes(self) -> tuple[Route, ...]:
         """Return the lines of the table."""
@@ -109,7 +127,8 @@ class Triggers:
                     404: "There is no such trigger.",
                     413: "The event is too large.",
                     429: "The namespace has fired too often.",
-                    503: "The platform keeps no more activations right now.",
+                    503: "The platform keeps no more activations right now, or a firing of the "
+                    "same name is under way.",
                 },
             ),
         )
@@ -150,6 +169,7 @@ class Triggers:
         """Delete one trigger, and answer what it was."""
         trigger = await self._triggers.newest(self._own(request))
         await self._triggers.delete(trigger)
+        await self._services.repeats.forget(trigger.name)
         return answers.json(to_rest(trigger))
 
     async def fire(self, request: web.Request) -> web.StreamResponse:
@@ -161,14 +181,60 @@ class Triggers:
         most_bytes = payload_bytes(self._limits, identity.own)
         content.check_length(request, most_bytes)
         payload, given = await content.optional_object(request, limit_bytes=most_bytes)
+        key = repeats.key_in(request.headers)
         trigger = await self._triggers.get(name)
         if not firing.active(trigger):
             return answers.nothing()
+        fire = _Firing(trigger, identity, payload or b"{}", start_ms)
         arguments = firing.arguments(trigger, request.headers, given)
-        outcomes = await self._started(trigger, identity, arguments, request[TRANSID], start_ms)
-        fired = activation_id(start_ms, self._entropy.bits(RANDOM_BITS))
-        await self._keep(trigger, identity, fired, payload or b"{}", start_ms, outcomes)
+        if key is None:
+            fired = activation_id(start_ms, self._entropy.bits(RANDOM_BITS))
+            await self._do(fire, fired, arguments, request[TRANSID])
+        else:
+            fired = await self._do_once(fire, key, arguments, request[TRANSID])
         return answers.activation(fired, codec.encode({"activationId": fired}), 202)
+
+    async def _do(
+        self, fire: "_Firing", fired: ActivationId, arguments: dict[str, Any], transid: TransId
+    ) -> None:
+        outcomes = await self._started(
+            fire.trigger, fire.identity, arguments, transid, fire.start_ms
+        )
+        await self._keep(fire, fired, outcomes)
+
+    async def _do_once(
+        self, fire: "_Firing", key: str, arguments: dict[str, Any], transid: TransId
+    ) -> ActivationId:
+        """Do what has the name *key*, unless it was done; return its activation.
+
+        Raises `FiringUnderWay` while another process does it.
+        """
+        claim = await self._services.repeats.claim(fire.trigger.name, key, fire.start_ms)
+        if claim.is_first:
+            over = self._named[claim.activation_id] = asyncio.Event()
+            try:
+                await self._do(fire, claim.activation_id, arguments, transid)
+            finally:
+                over.set()
+                del self._named[claim.activation_id]
+        else:
+            await self._require_done(fire, claim.activation_id)
+        return claim.activation_id
+
+    async def _require_done(self, fire: "_Firing", fired: ActivationId) -> None:
+        """Return when *fired*, which was begun before, has its record, or gets none any more."""
+        if (over := self._named.get(fired)) is not None:
+            await over.wait()
+        began_ms = accepted_ms(fired)
+        try:
+            await self._services.activations.get(fire.identity.namespace, fired)
+            return
+        except Missing:
+            if fire.start_ms < began_ms + UNDER_WAY_MS:
+                if over is not None and fire.identity.own.store_activations is False:
+                    return
+                raise FiringUnderWay from None
+        await self._keep(replace(fire, start_ms=began_ms), fired, firing.cut_off(fire.trigger))
 
     async def _started(
         self,
@@ -213,26 +279,20 @@ class Triggers:
             return Refused(answer.status, answer.text or str(error))
 
     async def _keep(
-        self,
-        trigger: Trigger,
-        identity: Identity,
-        fired: ActivationId,
-        payload: bytes,
-        start_ms: int,
-        outcomes: dict[DocId, Outcome],
+        self, fire: "_Firing", fired: ActivationId, outcomes: dict[DocId, Outcome]
     ) -> None:
         """Keep the record, unless the namespace keeps none. Raises `StoreUnavailable`."""
-        if identity.own.store_activations is False:
+        if fire.identity.own.store_activations is False:
             return
         self._services.own_records.put(
             firing.record(
-                trigger,
+                fire.trigger,
                 activation_id=fired,
-                namespace=identity.namespace,
-                subject=identity.subject,
-                payload=payload,
-                start_ms=start_ms,
-                logs=firing.log(trigger, outcomes),
+                namespace=fire.identity.namespace,
+                subject=fire.identity.subject,
+                payload=fire.payload,
+                start_ms=fire.start_ms,
+                logs=firing.log(fire.trigger, outcomes),
             )
         )
         await self._services.own_records.sync()

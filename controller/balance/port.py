@@ -1,6 +1,6 @@
 """What an invocation expects of a load balancer."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 from common.errors import BriskError
@@ -62,3 +62,12 @@ class LoadBalancer(Protocol):
     def foretell(self, hint: Hint) -> None:
         """Tell the invoker that would get such a message; may be lost. Raises nothing."""
         ...
+
+
+def all_up(states: Callable[[], Mapping[str, str]]) -> Callable[[], Awaitable[None]]:
+    """Return what asks of the invokers whether all are up, as `common.health` wants to ask."""
+
+    async def check() -> None:
+        require_all_up(states())
+
+    return check

@@ -13,6 +13,7 @@ from common.bus.port import BusUnavailable
 from common.store import port as store
 from controller.balance.port import NoCapacity
 from controller.edge import rejections
+from controller.invoke.repeated import FiringUnderWay
 
 INTERNAL: Final = "There was an internal server error."
 UNAVAILABLE: Final = (
@@ -111,6 +112,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     store.StoreUnavailable: Answer(503, UNAVAILABLE),
     store.Denied: Answer(503, UNAVAILABLE),
     BusUnavailable: Answer(503, UNAVAILABLE),
+    FiringUnderWay: Answer(503),
     NoCapacity: Answer(503, UNAVAILABLE),
 }
 

@@ -19,6 +19,10 @@ HEADERS: Final = "__ow_headers"
 """The argument in which actions are given the headers of the firing."""
 WITHHELD: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that actions are not given: who fires does not hand their key to whatever rules run."""
+CUT_OFF: Final = (
+    "The platform stopped while this trigger was being fired. Whether the action was started is "
+    "not known; it is not started again."
+)
 _SERVER_ERRORS: Final = 500
 _NOT_DONE: Final = 400
 
@@ -48,6 +52,11 @@ def active(trigger: Trigger) -> Sequence[tuple[DocId, QualifiedName]]:
         for rule, link in (trigger.rules or {}).items()
         if link.status is RuleStatus.ACTIVE
     ]
+
+
+def cut_off(trigger: Trigger) -> dict[DocId, Outcome]:
+    """Return what came of the active rules of a firing of which nothing more is known."""
+    return {rule: Refused(_SERVER_ERRORS, CUT_OFF) for rule, _ in active(trigger)}
 
 
 def arguments(

@@ -38,6 +38,7 @@ from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.own_records import OwnRecords
+from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
 from controller.stream.activations import ActivationStreams
 from tests.fakes.clock import FakeClock
@@ -106,9 +107,11 @@ class MemoryDocs:
         found = [
             doc.body
             for doc in self.docs.values()
-            if doc.body["entityType"] == kind and f"{doc.body['namespace']}/".startswith(f"{path}/")
+            if doc.body.get("entityType") == kind
+            and f"{doc.body['namespace']}/".startswith(f"{path}/")
         ]
-        return list(reversed(found))[skip : skip + limit]
+        newest = sorted(reversed(found), key=lambda body: -int(body.get("updated", 0)))
+        return newest[skip : skip + limit]
 
     async def count(self, namespace: Namespace, kind: str, *, package: str | None) -> int:
         return len(await self.list(namespace, kind, package=package, limit=1000, skip=0))
@@ -248,6 +251,13 @@ class Obedient:
         return Accepted(an_id(7)) if asked.wait_ms is None else self.outcome
 
 
+class NoEvents:
+    """Providers of events that are away."""
+
+    async def feed(self, package: str, feed: str, body: bytes) -> tuple[int, bytes]:
+        return 503, b'{"error": "away"}'
+
+
 @dataclass
 class Api:
     """The running API, and what stands behind it."""
@@ -325,6 +335,8 @@ async def running_api(
         activations=activations,
         subjects=subjects or OneGuest(own),
         registries=RegistryStore(docs, lambda: Seal(bytes(32)), clock),
+        repeats=RepeatedFirings(docs),
+        events=NoEvents(),
         entitlement=invoker,
         invoker=invoker,
         invoker_health=lambda: {

@@ -24,6 +24,7 @@ BREACHES = {
     "parts": ("invoker/service.py", "import controller.app"),
     "client": ("cli/client.py", "import invoker.service"),
     "controller": ("controller/balance/inflight.py", "import controller.edge.query"),
+    "events": ("controller/events/keeper.py", "import controller.edge.query"),
     "invoker": ("invoker/driver/port.py", "import invoker.logs.lines"),
     "aiohttp": ("invoker/service.py", "from aiohttp import web"),
     "aiokafka": ("common/bus/memory.py", "import aiokafka"),
@@ -36,7 +37,6 @@ BREACHES = {
     "pydantic": ("common/store/subjects.py", "from pydantic import BaseModel"),
     "docker": ("invoker/service.py", "import docker"),
     "couchdb": ("common/store/couch_documents.py", "import couchdb"),
-    "yaml": ("cli/artifacts.py", "import yaml"),
     "absent": ("common/store/subjects.py", "import kubernetes_asyncio"),
     "pure": ("invoker/pool/keepalive.py", "from common import clock"),  # which reads the time
 }
@@ -44,6 +44,7 @@ DECIDING = ("common/billing", "common/entity", "common/message", "invoker/pool")
 SHELLS = {
     "common.entity.manifest",  # reads its file
     "invoker.pool.gauges",  # names the metrics
+    "invoker.pool.opening",  # is given settings
     "invoker.pool.pool",
     "invoker.pool.proxy",
 }

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from cli.program import run
 from tests.fakes.api import Api
 from tests.fakes.embedded import ROOT, RunningPlatform
 
@@ -16,6 +19,12 @@ CODE = "def main(args): return args"
 @pytest.fixture(scope="module")
 def api(platform: RunningPlatform) -> Api:
     return Api(platform.url, platform.auth)
+
+
+def no_commands_for_projects(_: Api) -> None:
+    with redirect_stderr(StringIO()) as said:
+        assert run("wsk", ["project", "list"]) != 0
+    assert 'unknown command "project" for "wsk"' in said.getvalue()
 
 
 def no_images(api: Api) -> None:
@@ -38,17 +47,26 @@ def no_other_kinds(api: Api) -> None:
     assert "python:3" in refused.body["error"]
 
 
-def no_alarms(api: Api) -> None:
-    path = "/api/v1/namespaces/whisk.system/packages"
-    assert api.call("GET", path).body == []
-    assert api.call("GET", f"{path}/alarms").status == 403
+def no_other_packages(api: Api) -> None:
+    for name in ("messaging", "cloudant", "slack", "github", "websocket"):
+        assert api.call("GET", f"/api/v1/namespaces/whisk.system/packages/{name}").status == 403
+
+
+def no_other_samples(api: Api) -> None:
+    there = api.call("GET", "/api/v1/namespaces/whisk.system/packages/samples").body["actions"]
+    absent = {"countdown", "helloPromises", "httpGet", "invoke", "wordCountAsync"}
+    assert not absent & {each["name"] for each in there}
 
 
 ROWS: dict[str, Callable[[Api], None]] = {
+    "`project`": no_commands_for_projects,
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
-    "feeds of the platform's own (alarms), user events": no_alarms,
+    "packages `messaging`, `cloudant`, `slack`, `github`, `websocket`; user events": (
+        no_other_packages
+    ),
+    "samples `countdown`, `helloPromises`, `httpGet`, `invoke`, `wordCountAsync`": no_other_samples,
 }
 
 

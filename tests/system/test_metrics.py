@@ -7,12 +7,14 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import standalone
 from common import metrics
 from common.settings import HttpSettings, PoolSettings, Settings
+from invoker.pool import opening
 from invoker.pool.books import Books
 from invoker.pool.stock import DEFAULT_MEMORY_MB
 from tests.fakes.api import Api
@@ -136,14 +138,14 @@ async def test_a_platform_that_stopped_is_neither_shown_nor_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books: list[weakref.ref[Books]] = []
-    make = standalone._books
+    make = opening.opened
 
-    def remembered(*given: object) -> Books:
-        made = make(*given)  # type: ignore[arg-type]
+    def remembered(*given: Any) -> Books:
+        made = make(*given)
         books.append(weakref.ref(made))
         return made
 
-    monkeypatch.setattr(standalone, "_books", remembered)
+    monkeypatch.setattr(opening, "opened", remembered)
     settings = Settings(http=HttpSettings(port=0), pool=PoolSettings(stem_cells=1))
     for turn in ("first", "second"):
         async with standalone.running(settings, tmp_path / turn, auth=GUEST_AUTH):

@@ -1,1 +1,0 @@
-"""Projects: what a manifest wants, what a platform has, and the changes from one to the other."""

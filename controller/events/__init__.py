@@ -1,0 +1,1 @@
+"""Providers of events: a process beside the platform, that speaks to it by its public API alone."""

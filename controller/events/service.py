@@ -1,0 +1,74 @@
+"""One provider of events, whole: what it is made of, and how it lives.
+
+Part of a composition root: of the process of its own (`python -m controller.events`), or of the
+embedded platform. Either hands in documents, a secret, and the address of the platform's API.
+"""
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from typing import Final
+
+from common import metrics
+from common.clock import Clock
+from common.settings import EventsSettings
+from common.store.port import DocStore
+from controller.events.alarm_clock import AlarmClock
+from controller.events.alarms import Alarms
+from controller.events.cleaning import Cleaner
+from controller.events.client import Client
+from controller.events.face import Face
+from controller.events.firing import Firer
+from controller.events.keeper import Keeper
+from controller.events.lifecycle import Lifecycle
+from controller.events.registry import Registry, Sealing
+from controller.events.sharing import Sharing
+
+ALARMS: Final = "alarms"
+_HOLDER_BYTES: Final = 8
+
+
+class Events:
+    """A provider. Made inside of a running loop; `run` owns everything that it does."""
+
+    def __init__(
+        self,
+        settings: EventsSettings,
+        docs: DocStore,
+        leases: DocStore,
+        seal: Sealing,
+        clock: Clock,
+        *,
+        url: str,
+    ) -> None:
+        """Serve the feeds that are in *docs*.
+
+        leases: where providers say that they live. url: of the platform's API.
+        """
+        self._client = Client(url, connections=settings.max_firings)
+        registry = Registry(docs, seal)
+        firer = Firer(registry, self._client, at_once=settings.max_firings)
+        self._alarms = AlarmClock(registry, firer, Cleaner(registry, self._client), clock)
+        sharing = Sharing(
+            leases,
+            clock,
+            number=settings.id,
+            count=settings.count,
+            holder=f"{settings.id}-{secrets.token_hex(_HOLDER_BYTES)}",
+        )
+        self._keeper = Keeper(registry, sharing, {ALARMS: self._alarms}, clock)
+        lifecycle = Lifecycle(registry, {ALARMS: Alarms()}, self._keeper, self._client, clock)
+        self.face = Face(lifecycle)
+
+    def __repr__(self) -> str:
+        return f"<Events {self._keeper!r}>"
+
+    async def run(self) -> None:
+        """Make events until cancelled. Firings under way are broken off, and done by the next."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._client.close)
+            stack.push_async_callback(self._keeper.leave)
+            stack.enter_context(metrics.shown({metrics.FEEDS: lambda: len(self._keeper)}))
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks.create_task(self._keeper.run(), name="feeds")
+            tasks.create_task(self._alarms.run(), name="alarms")

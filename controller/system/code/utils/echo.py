@@ -1,0 +1,6 @@
+"""Returns what it is given."""
+
+
+def main(args):
+    """Return *args*."""
+    return args

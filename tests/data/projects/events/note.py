@@ -1,3 +1,0 @@
-def main(args):
-    print("noted", args.get("who"))
-    return {}

@@ -1,2 +1,0 @@
-def shout(word):
-    return word.upper()

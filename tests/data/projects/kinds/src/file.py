@@ -1,2 +1,0 @@
-def serve(args):
-    return {"from": "file"}

@@ -1,5 +1,0 @@
-from part import word
-
-
-def main(args):
-    return {"from": word}

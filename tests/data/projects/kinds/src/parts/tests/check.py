@@ -1,1 +1,0 @@
-raise AssertionError("this is left out of the archive")

@@ -1,3 +1,0 @@
-function main(args) {
-  return { from: "script" };
-}

@@ -1,2 +1,0 @@
-def main(args):
-    return {"price": f"{args['factor'] * args['amount']} {args['currency']}"}

@@ -1,2 +1,0 @@
-def main(args):
-    return {"steps": args.get("steps", 0) + 1}

@@ -1,2 +1,0 @@
-def main(args):
-    return {"body": "<h1>Hello</h1>"}
