@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Final
 
 from cli.failures import MISUSE, Failure
-from cli.jsontext import Json, NotJson, decode
+from cli.jsontext import Json, NotJson, decode, encode
+from cli.yamltree import json_of, parse
 
 MOST_BYTES: Final = 4 << 20
 """The platform takes less; nobody waits for a file that is something else altogether."""
+_YAML: Final = (".yaml", ".yml")
 _FIELDS: Final = ("swagger", "basePath", "info", "paths")
 
 
@@ -24,10 +26,15 @@ def read(name: str) -> tuple[str, dict[str, Json]]:
 
 def _read(name: str) -> tuple[str, dict[str, Json]]:
     text = _text(name)
-    try:
-        document = decode(text)
-    except NotJson as error:
-        raise Failure(f"Error parsing swagger file '{name}': {error}") from error
+    if name.endswith(_YAML):
+        tree = parse(text, name)
+        document = None if tree is None else json_of(tree)
+        text = encode(document).decode()
+    else:
+        try:
+            document = decode(text)
+        except NotJson as error:
+            raise Failure(f"Error parsing swagger file '{name}': {error}") from error
     if not isinstance(document, dict):
         raise Failure(f"Error parsing swagger file '{name}': a JSON object is needed")
     if any(not document.get(field) for field in _FIELDS if field != "paths") or not isinstance(

@@ -13,23 +13,10 @@ from typing import Final
 
 from cli.failures import MISUSE, NOT_ALLOWED, Change, Failure, Remedy
 from cli.jsontext import Json
+from cli.languages import ARCHIVES, LANGUAGES, NATIVE_IMAGE
 from cli.mending import nearest
 from cli.names import parse_entity
 
-LANGUAGES: Final = {
-    ".js": "nodejs",
-    ".py": "python",
-    ".swift": "swift",
-    ".php": "php",
-    ".rb": "ruby",
-    ".rs": "rust",
-    ".go": "go",
-    ".jar": "java",
-    ".balx": "ballerina",
-}
-ARCHIVES: Final = frozenset({".zip", ".jar", ".balx"})
-NATIVE_IMAGE: Final = "openwhisk/dockerskeleton"
-_ARCHIVE_OF: Final = {"java": ".jar", "ballerina": ".balx"}
 NOTHING_TO_RUN: Final = "An action name and code artifact are required."
 
 
@@ -70,20 +57,11 @@ def exec_of(recipe: Recipe) -> dict[str, Json] | None:
     return made | ({"main": recipe.main} if recipe.main else {})
 
 
-def file_name(action_name: str, execution: dict[str, Json]) -> str:
-    """Return the name under which the code of an action is saved."""
-    language = str(execution.get("kind", "")).partition(":")[0]
-    if execution.get("binary"):
-        return action_name + _ARCHIVE_OF.get(language, ".zip")
-    extensions = {of: extension for extension, of in LANGUAGES.items()}
-    return action_name + extensions.get(language, "")
-
-
 def code_of(execution: dict[str, Json]) -> bytes:
     """Return the bytes that an `exec` was made of. Raises `Failure` where there are none."""
     if execution.get("kind") == "sequence":
         raise Failure("Cannot save action sequences", MISUSE)
-    if execution.get("kind") == "blackbox":
+    if execution.get("kind") == "blackbox" and not execution.get("code"):
         raise Failure("Cannot save Docker images", MISUSE)
     code = str(execution.get("code") or "")
     if not execution.get("binary"):

@@ -18,6 +18,7 @@ from cli.transport import Answer, Transport
 
 SAFE_IN_PATHS: Final = "$&+,:;=@~"
 _REGISTRIES: Final = f"/api/brisk/v1/namespaces/{OWN}/registries"
+_APIS: Final = f"/api/brisk/v1/namespaces/{OWN}/apis"
 _EVENTS: Final = "text/event-stream"
 _SUCCESS: Final = range(200, 300)
 _OK: Final = 200
@@ -51,6 +52,14 @@ class Client:
     def api_info(self) -> Json:
         """Return the description of the API; needs no credentials."""
         return _value(self._transport.exchange("GET", self._root, authorised=False))
+
+    def runtimes(self) -> Json:
+        """Return the document of the kinds that the host runs, None where it shows none."""
+        answer = self._transport.exchange("GET", "/", authorised=False)
+        try:
+            return decode(answer.body) if answer.status in _SUCCESS else None
+        except NotJson:
+            return None
 
     def namespaces(self) -> list[str]:
         """Return the namespaces that the key opens."""
@@ -185,6 +194,25 @@ class Client:
     def delete_api(self, query: Mapping[str, int | str | bool]) -> None:
         """Delete an API, or the part of it that *query* names."""
         self._manage_apis("DELETE", "deleteApi", query)
+
+    def described_apis(self, name: str) -> list[dict[str, Json]]:
+        """Return what is asked of callers of the API *name*; Brisk's own route."""
+        return self._list(_APIS, {"api": name})
+
+    def put_api_access(self, name: str, access: Json) -> dict[str, Json]:
+        """Change what is asked of callers of the API *name*, and return all of it."""
+        target = _target(f"{_APIS}/access", {"api": name})
+        return dict(_value(self._transport.exchange("PUT", target, encode(access))))
+
+    def make_api_key(self, name: str, described: Json) -> dict[str, Json]:
+        """Make a key for the API *name*, and return it."""
+        target = _target(f"{_APIS}/keys", {"api": name})
+        return dict(_value(self._transport.exchange("POST", target, encode(described))))
+
+    def revoke_api_key(self, name: str, key_id: str) -> None:
+        """Take a key of the API *name* away."""
+        target = _target(f"{_APIS}/keys/{_escape(key_id)}", {"api": name})
+        _check(self._transport.exchange("DELETE", target))
 
     def _manage_apis(
         self,

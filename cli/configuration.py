@@ -69,7 +69,7 @@ class Configuration:
 
 def resolve(flags: Mapping[str, str]) -> Configuration:
     """Return the configuration under *flags*: the global ones that were typed, by long name."""
-    stored = wskprops.read(wskprops.location())
+    stored = wskprops.read(Path(flags["config"]) if "config" in flags else wskprops.location())
 
     def first(flag: str, variable: str, default: str = "") -> str:
         from_environment = environment.variable(f"WHISK_{variable}")
@@ -82,7 +82,9 @@ def resolve(flags: Mapping[str, str]) -> Configuration:
         # The environment of OpenWhisk's command line names no certificates.
         cert=flags.get("cert") or stored.get("CERT", ""),
         key=flags.get("key") or stored.get("KEY", ""),
-        gateway_token=stored.get("APIGW_ACCESS_TOKEN") or DEFAULT_GATEWAY_TOKEN,
+        gateway_token=flags.get("gateway_token")
+        or stored.get("APIGW_ACCESS_TOKEN")
+        or DEFAULT_GATEWAY_TOKEN,
         # As OpenWhisk's command line does, which does not look at the flag first.
         gateway_tenant=(stored.get("AUTH") or first("auth", "AUTH")).partition(":")[0],
         is_insecure="insecure" in flags,

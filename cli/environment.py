@@ -16,3 +16,8 @@ def variable(name: str) -> str:
 def is_set(name: str) -> bool:
     """Tell whether *name* is there at all, be it empty."""
     return name in os.environ  # noqa: TID251
+
+
+def all_variables() -> dict[str, str]:
+    """Return everything that is set: a manifest may name any of it."""
+    return dict(os.environ)  # noqa: TID251

@@ -6,17 +6,15 @@ means the feed where there is one, else the trigger. Pure: what was typed in, wh
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from cli.arguments import Typed
 from cli.failures import NOT_ALLOWED, Failure, Remedy
 from cli.jsontext import Json
 from cli.names import EntityName
-from cli.shapes import annotation
+from cli.shapes import FEED, annotation
 
 Event: TypeAlias = Literal["CREATE", "READ", "UPDATE", "DELETE"]
-FEED: Final = "feed"
-"""The annotation of a trigger that names its feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,7 @@ def values_of(typed: Typed) -> Values:
             "Incorrect usage. Cannot combine --feed-param or --trigger-param flag with neither "
             "--param nor --param-file flag",
             NOT_ALLOWED,
+            shows_usage=False,
             remedy=Remedy("-F is for the feed, -T for the trigger", "replace -p by -F or -T"),
         )
     return Values(trigger, feed, is_split=True)
@@ -63,6 +62,7 @@ def require_feed(values: Values) -> None:
         raise Failure(
             "Incorrect usage. Trigger without a feed cannot have feed parameters",
             NOT_ALLOWED,
+            shows_usage=False,
             remedy=Remedy("-F is for a feed", "add --feed ACTION, or use -T"),
         )
 

@@ -116,6 +116,9 @@ def _global_options(taken: Collection[str] = ()) -> list[click.Parameter]:
 class _Grammar(click.Command):
     """What commands and groups have in common: global flags, and how wrong ones are told."""
 
+    is_brisk = False
+    """Whether it is not there under the name `wsk`."""
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the flags of this command, then the global ones that it does not redefine."""
         own = super().get_params(ctx)
@@ -152,6 +155,7 @@ class Command(_Grammar):
     needs: what to say when there are fewer or more.
     takes: the purposes of keys and values that it reads, for its help.
     completes: what each word is, for completion: a collection, or `files`; None is anything.
+    is_brisk: whether OpenWhisk's command line has no such command.
     """
 
     def __init__(
@@ -162,10 +166,12 @@ class Command(_Grammar):
         needs: str = "",
         takes: Words = (),
         completes: tuple[str | None, ...] = (),
+        is_brisk: bool = False,
         **attrs: Any,
     ) -> None:
         attrs.setdefault("context_settings", _HELP)
         super().__init__(*args, **attrs)
+        self.is_brisk = is_brisk
         self._least, self._most = words
         self._shown = shown
         self._needs = needs
@@ -225,10 +231,21 @@ class Group(_Grammar, click.Group):
 
     command_class = Command
 
-    def __init__(self, *args: Any, **attrs: Any) -> None:
+    def __init__(self, *args: Any, is_brisk: bool = False, **attrs: Any) -> None:
         attrs.setdefault("context_settings", _HELP)
         attrs |= {"invoke_without_command": True, "callback": _help_of_lone_noun}
         super().__init__(*args, **attrs)
+        self.is_brisk = is_brisk
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs that there are under the name that the program was called by."""
+        return [name for name in super().list_commands(ctx) if self.get_command(ctx, name)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the verb *cmd_name*; None when there is none."""
+        found = super().get_command(ctx, cmd_name)
+        is_hidden = isinstance(found, _Grammar) and found.is_brisk and not _session(ctx).is_brisk
+        return None if is_hidden else found
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs, then the flags."""
@@ -310,9 +327,17 @@ def _told_in_our_words(ctx: click.Context) -> Iterator[None]:
         text = f"unknown shorthand flag: '{name[1:]}' in {name}"
         if name.startswith("--"):
             text = f"unknown flag: {name}"
-        raise Misspelt(text, remedy=remedy) from error
+        raise Misspelt(_at(ctx, text), remedy=remedy) from error
     except click.BadOptionUsage as error:
         name = error.option_name
-        raise Misspelt(f"flag needs an argument: {name}", remedy=_help_for(ctx)) from error
+        said = name if name.startswith("--") else f"'{name[1:]}' in {name}"
+        text = _at(ctx, f"flag needs an argument: {said}")
+        raise Misspelt(text, remedy=_help_for(ctx)) from error
     except click.UsageError as error:
         raise Misspelt(error.format_message(), remedy=_help_for(ctx)) from error
+
+
+def _at(ctx: click.Context, text: str) -> str:
+    """Return a complaint as OpenWhisk's program prints it, twice where no command was typed."""
+    is_twice = ctx.parent is None and ctx.info_name == "wsk"
+    return f"Error: {text}\n{text}" if is_twice else text

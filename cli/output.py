@@ -27,7 +27,7 @@ def shown(session: Session, value: Json, *, is_tabular: bool = False) -> bool:
         case "yaml":
             print(yaml_of(value))
         case "name":
-            for name in names_of(value):
+            for name in dict.fromkeys(names_of(value)):
                 print(name)
         case "table" if not is_tabular:
             for line in table_of(value):
@@ -50,6 +50,8 @@ def names_of(value: Json) -> Iterator[str]:
             yield activation_id
         case {"namespace": str(), "name": str()}:
             yield entity_path(value)
+        case {"basePath": str(name)} | {"id": str(name), "label": str()}:
+            yield name
         case {"host": str(name)} | {"name": str(name)}:
             yield name
         case dict():

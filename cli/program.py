@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "list": Entry("cli.commands.namespace", "list_entities", "everything in a namespace"),
     "namespace": Entry("cli.commands.namespace", "namespace", "namespaces, and what is in them"),
     "package": Entry("cli.commands.package", "package", "actions under one name; bindings"),
+    "project": Entry("cli.commands.project", "project", "everything in a manifest, at once"),
     "property": Entry("cli.commands.property", "properties", "where the platform is, and the key"),
     "registry": Entry("cli.commands.registry", "registry", "credentials for private images"),
     "rule": Entry("cli.commands.rule", "rule", "which action a trigger runs"),

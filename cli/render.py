@@ -83,6 +83,11 @@ def local_time(unix_ms: int) -> str:
     return datetime.fromtimestamp(unix_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def zoned_time(unix_ms: int) -> str:
+    """Return *unix_ms*, in whole seconds, on this machine's clock and with its zone."""
+    return datetime.fromtimestamp(unix_ms // 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
+
+
 def duration_text(duration_ms: int) -> str:
     """Return a duration as Go prints it: `0s`, `123ms`, `3.144s`, `1m2.5s`, `1h0m0s`."""
     if duration_ms == 0:
@@ -135,7 +140,7 @@ def rule_summary(rule: Mapping[str, Json]) -> list[str]:
 def activation_summary(activation: Mapping[str, Json]) -> str:
     """Return how an activation ended, in one line."""
     response = activation.get("response") or {}
-    when = local_time(int(activation.get("start") or 0))
+    when = zoned_time(int(activation.get("end") or 0))
     return f"activation result for '{entity_path(activation)}' ({response.get('status')} at {when})"
 
 

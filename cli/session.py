@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli import configuration
 from cli.arguments import Typed
+from cli.failures import Failure
 
 if TYPE_CHECKING:
     from cli.client import Client
@@ -52,7 +53,10 @@ def client_of(config: configuration.Configuration, *, is_brisk: bool) -> "Client
     from cli.verbose import Witness
 
     _ = config.host_url  # Says at once what is missing.
-    config.check_certificate()
+    try:
+        config.check_certificate()
+    except Failure as failure:
+        raise failure.within("Unable to initialize server connection") from failure
     witness = None
     if config.is_verbose or config.is_debug:
         # OpenWhisk's writes into the result; only who asked for its behaviour gets that.

@@ -37,8 +37,14 @@ class Shape:
         """Return the key that the filter *typed* means, whatever its case; None for no key."""
         return next((key for key in self.fields if key.lower() == typed.lower()), None)
 
-    def value_of(self, key: str, document: Mapping[str, Json]) -> Json:
-        """Return what *document* has under *key*, or what a document without it means."""
+    def value_of(self, typed: str, document: Mapping[str, Json]) -> Json:
+        """Return what the filter *typed* finds in *document*, or what one without it means.
+
+        Raises `KeyError` when there is no such key.
+        """
+        key = self.field_named(typed)
+        if key is None:
+            raise KeyError(typed)
         value = document.get(key)
         return self.fields[key] if value is None else self._part(key, value)
 
@@ -51,6 +57,9 @@ class Shape:
         return shape.laid_out(value) if isinstance(value, dict) else value
 
 
+FEED: Final = "feed"
+"""The annotation of a trigger that names its feed."""
+
 _KEY_VALUE: Final = Shape({"key": "", "value": None, "init": False})
 
 ACTION: Final = Shape(
@@ -60,11 +69,11 @@ ACTION: Final = Shape(
         "version": "",
         "exec": {},
         "annotations": [],
-        "delAnnotations": [],
+        "delAnnotations": None,
         "parameters": [],
         "limits": {},
         "error": "",
-        "code": "",
+        "code": 0,
         "publish": False,
         "updated": 0,
         "env": [],
@@ -91,7 +100,7 @@ TRIGGER: Final = Shape(
         "parameters": [],
         "limits": {},
         "publish": False,
-        "rules": {},
+        "rules": None,
         "updated": 0,
     },
     omitted=frozenset({"activationId", "annotations", "parameters", "rules"}),

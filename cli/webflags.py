@@ -4,7 +4,7 @@ A list that is sent replaces the stored one whole, so a flag that adds one annot
 others along. Pure: the flags and the stored action in, the two lists of the request out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,7 +56,7 @@ def annotations(
     if flags.web is not None or flags.secure is not None:
         listed = _kept(given, stored, flags.web is not None)
     if flags.web is not None:
-        listed = _laid_over(listed or [], dict(zip(WEB_KEYS, _meaning(flags.web), strict=True)))
+        listed = _laid_over(listed or [], meaning(flags.web))
     deleted = flags.deleted
     if flags.secure is not None:
         if not _value(listed or [], "web-export"):
@@ -83,9 +83,10 @@ def _kept(given: Bindings | None, stored: Bindings, web_is_given: bool) -> Bindi
     return [*given, *held]
 
 
-def _meaning(typed: str) -> tuple[bool, bool, bool]:
+def meaning(typed: str) -> dict[str, bool]:
+    """Return the annotations that the word *typed* stands for. Raises `Failure`."""
     try:
-        return _MEANINGS[typed.lower()]
+        return dict(zip(WEB_KEYS, _MEANINGS[typed.lower()], strict=True))
     except KeyError as error:
         raise Failure(
             f"Invalid argument '{typed}' for --web flag. "
@@ -106,7 +107,7 @@ def _secret(typed: str, stored: Json, new_secret: Callable[[], int]) -> Json:
             return typed
 
 
-def _laid_over(listed: Bindings, changes: dict[str, Json]) -> Bindings:
+def _laid_over(listed: Bindings, changes: Mapping[str, Json]) -> Bindings:
     rest = [one for one in listed if one.get("key") not in changes]
     return rest + [{"key": key, "value": value} for key, value in changes.items()]
 

@@ -66,7 +66,7 @@ Housework: TypeAlias = Literal["prepare", "seal", "drop", "forget", "sweep"]
 FiringFate: TypeAlias = Literal["accepted", "again", "lost", "refused"]
 """What became of a firing of a feed: done, tried once more, left out, or the feed was stopped."""
 ThrottleLimit: TypeAlias = Literal[
-    "invocations_per_minute", "firings_per_minute", "concurrent_invocations"
+    "invocations_per_minute", "firings_per_minute", "concurrent_invocations", "api_calls_per_minute"
 ]
 
 REGISTRY: Final = CollectorRegistry()

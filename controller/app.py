@@ -17,6 +17,7 @@ from controller.api.actions import Actions
 from controller.api.activation_stream import ActivationStream
 from controller.api.activations import Activations
 from controller.api.apimgmt import ApiManagement
+from controller.api.apis import ApiAccess
 from controller.api.feeds import Feeds
 from controller.api.gateway import Gateway
 from controller.api.info import Info
@@ -59,6 +60,7 @@ def table(services: Services) -> tuple[Route, ...]:
         *web_actions.routes(),
         *Gateway(services, web_actions).routes(),
         *ApiManagement(services, apis).routes(),
+        *ApiAccess(apis, services.clock, services.settings.gateway).routes(),
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),
         *Feeds(services.events).routes(),

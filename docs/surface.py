@@ -100,10 +100,15 @@ def _command(ctx: click.Context) -> Iterator[str]:
         piece for piece in command.collect_usage_pieces(ctx) if piece and piece[1:8] != "OPTIONS"
     ]
     yield from ("", f"### `{' '.join([ctx.command_path, *words])}`")
-    yield _sentence((command.help or "").strip())
+    owns = isinstance(command, Command) and (command.is_brisk or _is_below_own(ctx))
+    yield _sentence((command.help or "").strip().removesuffix(".") + _ONLY_BRISK * owns)
     own = [each for each in command.params if isinstance(each, click.Option)]
     taken = command.takes if isinstance(command, Command) else ()
     yield from _flags(ctx, own, [record for each in taken for record in KEY_VALUE_HELP[each]])
+
+
+def _is_below_own(ctx: click.Context) -> bool:
+    return ctx.parent is not None and getattr(ctx.parent.command, "is_brisk", False)
 
 
 def _flags(

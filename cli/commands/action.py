@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import click
 
-from cli.artifacts import code_of, file_name
+from cli.artifacts import code_of
 from cli.commands import action_invoke, action_write, entities
 from cli.commands.entities import ACTIONS, NAMESPACE_NEEDED, page_options
 from cli.console import bold, ok
 from cli.failures import MISUSE, Change, Failure, Remedy
 from cli.grammar import Group, Words
 from cli.jsontext import Json
+from cli.languages import file_name
 from cli.names import EntityName, Scope, parse_entity, parse_scope
 from cli.output import shown
 from cli.session import Session
@@ -35,7 +36,8 @@ action_invoke.register(action)
 @click.option("--save-as", metavar="FILE", help="save its code as FILE")
 def get(session: Session, words: Words, **flags: Json) -> None:
     """Show an action, one field of it, or save its code."""
-    key = ACTIONS.field(words[1]) if len(words) > 1 else None
+    is_asked = len(words) > 1 and not flags["url"] and not flags["summary"]
+    key = ACTIONS.field(words[1]) if is_asked else None
     name = parse_entity(words[0])
     saves = flags["save"] or flags["save_as"] is not None
     client = session.client()
@@ -43,15 +45,15 @@ def get(session: Session, words: Words, **flags: Json) -> None:
         found = client.action(name, code=saves)
     except Failure as failure:
         raise ACTIONS.unable("get", name, failure) from failure
-    if saves:
-        _save(found, flags["save_as"])
-    elif flags["url"]:
+    if flags["url"]:
         url = _url(session, name, found)
         if not shown(session, url):
-            ok(f"got action {bold(name.in_namespace)}")
+            ok(f"got action {bold(name.name)}")
             print(url)
-    elif flags["summary"] and key is None:
+    elif flags["summary"]:
         entities.summarised(session, ACTIONS, found)
+    elif saves:
+        _save(found, flags["save_as"])
     else:
         entities.show(session, ACTIONS, name, found, key)
 

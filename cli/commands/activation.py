@@ -52,7 +52,7 @@ def list_activations(session: Session, words: Words, **flags: Any) -> None:
     if flags["full"]:
         print(bold("activations"))
         for one in found:
-            print_json(ACTIVATION.laid_out(one))
+            print_json(ACTIVATION.laid_out(with_status_code(one)))
     else:
         print("\n".join(render.activation_rows(found)))
 
@@ -76,15 +76,28 @@ def newest(session: Session, query: dict[str, int | str | bool]) -> list[dict[st
         ) from failure
 
 
-def _chosen(session: Session, words: Words, last: bool) -> str:
-    """Return the id that was typed, or that of the newest activation."""
+def _require_no_more(words: Words, last: bool) -> None:
+    """Raise `Failure` when an id was typed where the newest activation is meant."""
+    if last and words:
+        raise Failure(f"Invalid argument(s): {words[0]}. {ID_NEEDED}")
+
+
+def _chosen(session: Session, words: Words, last: bool, wanted: str) -> str:
+    """Return the id that was typed, or that of the newest activation; *wanted* is what of it."""
     if not last:
         if not words:
             raise Failure(f"Invalid argument(s). {ID_NEEDED}")
         return words[0]
-    found = newest(session, {"limit": 1, "skip": 0})
-    if not found:
-        raise Failure("Activation list does not contain any activations.")
+    client = session.client()
+    try:
+        found = client.activations({"limit": 1, "skip": 0})
+        if not found:
+            raise Failure("Activation list does not contain any activations.")
+    except Failure as failure:
+        # Where the platform refused, the pointer to the help would not help.
+        raise failure.within(
+            f"Unable to get {wanted}activation", shows_usage=failure.status is None
+        ) from failure
     return str(found[0].get("activationId", ""))
 
 
@@ -100,15 +113,15 @@ def get(session: Session, words: Words, last: bool, **flags: Any) -> None:
     if len(typed) > 1:
         raise Failure(f"Invalid argument(s): {typed[1]}. {ID_NEEDED}")
     key = _field(typed[0]) if typed else None
-    activation_id = _chosen(session, words, last)
-    if flags["logs"]:
-        _print_logs(session, activation_id, strip=True)
-        return
+    activation_id = _chosen(session, words, last, "")
     client = session.client()
     try:
         found = with_status_code(client.activation(activation_id))
     except Failure as failure:
         raise _unable("get", activation_id, failure) from failure
+    if flags["logs"] and not flags["summary"]:
+        _print_lines(session, found.get("logs") or [], strip=True)
+        return
     value = ACTIVATION.laid_out(found) if key is None else ACTIVATION.value_of(key, found)
     if shown(session, value):
         return
@@ -124,10 +137,9 @@ def get(session: Session, words: Words, last: bool, **flags: Any) -> None:
 
 
 def _field(typed: str) -> str:
-    key = ACTIVATION.field_named(typed)
-    if key is None:
-        raise Failure(f"Invalid field filter '{typed}'.")
-    return key
+    if ACTIVATION.field_named(typed) is None:
+        raise Failure(f"Invalid field filter '{typed}'.", shows_usage=False)
+    return typed
 
 
 @activation.command("logs", words=(0, 1), shown="ID", completes=("activations",), needs=ID_NEEDED)
@@ -139,14 +151,22 @@ def logs(session: Session, words: Words, last: bool, follow: bool, strip: bool) 
     if follow:
         _follow_logs(session, _action_name(words[0]) if words else None, strip=strip)
         return
-    _print_logs(session, _chosen(session, words, last), strip=strip)
+    _require_no_more(words, last)
+    activation_id = _chosen(session, words, last, "logs for ")
+    client = session.client()
+    try:
+        lines = client.activation_logs(activation_id)
+    except Failure as failure:
+        raise _unable("get logs for", activation_id, failure) from failure
+    _print_lines(session, lines, strip=strip)
 
 
 @activation.command("result", words=(0, 1), shown="ID", completes=("activations",), needs=ID_NEEDED)
 @_last
 def result(session: Session, words: Words, last: bool) -> None:
     """Print what an activation answered."""
-    activation_id = _chosen(session, words, last)
+    _require_no_more(words, last)
+    activation_id = _chosen(session, words, last, "result for ")
     client = session.client()
     try:
         value = client.activation_result(activation_id)
@@ -156,12 +176,7 @@ def result(session: Session, words: Words, last: bool) -> None:
         print_json(sorted_keys(value))
 
 
-def _print_logs(session: Session, activation_id: str, *, strip: bool) -> None:
-    client = session.client()
-    try:
-        lines = client.activation_logs(activation_id)
-    except Failure as failure:
-        raise _unable("get logs for", activation_id, failure) from failure
+def _print_lines(session: Session, lines: list[str], *, strip: bool) -> None:
     lines = [render.stripped_log(line) if strip else line for line in lines]
     if not shown(session, lines):
         print("".join(f"{line}\n" for line in lines), end="")

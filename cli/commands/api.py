@@ -8,6 +8,7 @@ import click
 
 from cli import apis
 from cli.apis import API, SWAGGER, Endpoint, Operation, checked, operations
+from cli.commands.api_access import key, limit
 from cli.commands.entities import page_options
 from cli.console import bold, ok, print_json
 from cli.failures import GENERAL, Change, Failure, Remedy
@@ -36,7 +37,9 @@ LIST_NEEDED: Final = (
 )
 _FEWEST_OF_AN_ENDPOINT: Final = 3
 
-api = Group("api", help="APIs: create, get, list, delete; keys and limits.")
+api = Group("api", help="APIs: create, get, list, delete.")
+api.add_command(key)
+api.add_command(limit)
 
 
 @api.command(

@@ -51,11 +51,11 @@ class Kind:
         return failure.within(said, shows_usage=self is ACTIONS)
 
     def field(self, typed: str) -> str:
-        """Return the key that the filter *typed* means. Raises `Failure`."""
-        key = self.shape.field_named(typed)
-        if key is None:
-            raise Failure(f"Invalid field filter '{typed}'.", self.misuse)
-        return key
+        """Return the filter *typed*, which is said again as it was typed. Raises `Failure`."""
+        if self.shape.field_named(typed) is None:
+            is_action = self is ACTIONS
+            raise Failure(f"Invalid field filter '{typed}'.", self.misuse, shows_usage=is_action)
+        return typed
 
 
 ACTIONS: Final = Kind(
@@ -114,28 +114,37 @@ def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def page(
-    client: "Client", kind: Kind, scope: Scope, *, limit: int, skip: int, name_sort: bool
-) -> list[Document]:
-    """Return one page of a list; rules with the status that their rows lack."""
+    client: "Client", kind: Kind, scope: Scope,
+    *, limit: int, skip: int, name_sort: bool, among: str | None = None,
+) -> list[Document]:  # fmt: skip
+    """Return one page of a list; rules with the status that their rows lack.
+
+    among: what a failure says could not be listed, where it is more than this kind.
+    """
     try:
         found = client.entities(kind.collection, scope, limit, skip)
     except Failure as failure:
-        said = f"Unable to obtain the list of {kind.collection} for namespace '{scope.shown}'"
-        raise failure.within(said, shows_usage=kind is ACTIONS) from failure
+        listed = among or kind.collection
+        said = f"Unable to obtain the list of {listed} for namespace '{scope.shown}'"
+        shows_usage = kind is ACTIONS and among is None
+        raise failure.within(said, shows_usage=shows_usage) from failure
     if kind is RULES:
         for rule in found:
-            rule["status"] = status(client, EntityName(str(rule.get("name", "")), None,
-                                                       scope.namespace))  # fmt: skip
+            name = EntityName(str(rule.get("name", "")), None, scope.namespace)
+            rule["status"] = status(client, name, is_listed=True)
     return render.by_name(found) if name_sort else found
 
 
-def status(client: "Client", name: EntityName) -> str:
-    """Return whether a rule is `active` or `inactive`."""
+def status(client: "Client", name: EntityName, *, is_listed: bool = False) -> str:
+    """Return whether a rule is `active` or `inactive`.
+
+    is_listed: whether it is for a list, which does not point to the help when it fails.
+    """
     try:
         return str(client.entity("rules", name).get("status", ""))
     except Failure as failure:
         said = f"Unable to get status of rule '{name.in_namespace}'"
-        raise failure.within(said) from failure
+        raise failure.within(said, shows_usage=not is_listed) from failure
 
 
 def print_page(session: Session, kind: Kind, rows: list[Document]) -> None:

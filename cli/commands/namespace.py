@@ -1,6 +1,6 @@
 """`namespace` and `list`: which namespaces the key opens, and all that is in one."""
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -37,11 +37,12 @@ def list_namespaces(session: Session, words: Words) -> None:
 
 def _list_entities(session: Session, words: Words, name_sort: bool) -> None:
     """List everything in the namespace: packages, actions, triggers and rules."""
-    if words and words[0] not in (OWN, f"/{OWN}"):
+    if words and words[0] != f"/{OWN}":
         raise Failure(f"Invalid argument(s): {words[0]}. {NO_ARGUMENTS}")
     client = session.client()
+    of_all: Any = {"limit": 0, "skip": 0, "name_sort": name_sort, "among": "entities"}
     found = [
-        (kind, entities.page(client, kind, Scope(), limit=0, skip=0, name_sort=name_sort))
+        (kind, entities.page(client, kind, Scope(), **of_all))
         for kind in (PACKAGES, ACTIONS, TRIGGERS, RULES)
     ]
     if shown(session, {kind.collection: rows for kind, rows in found}, is_tabular=True):

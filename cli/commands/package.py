@@ -88,7 +88,7 @@ def get(session: Session, words: Words, summary: bool) -> None:
         found = session.client().entity("packages", name)
     except Failure as failure:
         raise PACKAGES.unable("get", name, failure) from failure
-    if summary and key is None:
+    if summary:
         entities.summarised(session, PACKAGES, found)
     else:
         entities.show(session, PACKAGES, name, found, key)

@@ -48,10 +48,11 @@ def _switch(name: str, text: str, *short: str) -> click.Option:
 def _get(session: Session, words: Words, output: str, **chosen: bool) -> None:
     is_raw = output.lower() == "raw"
     if output.lower() not in _FORMATS:
-        raise Failure("Supported output format are std|raw")
+        raise Failure("Supported output format are std|raw", shows_usage=False)
     wants_all = chosen.pop("all") or not any(chosen.values())
     if is_raw and wants_all:
-        raise Failure("--output|-o raw only supported with specific property type")
+        text = "--output|-o raw only supported with specific property type"
+        raise Failure(text, shows_usage=False)
     names = list(LABELS) if wants_all else [name for name in _CHOSEN_ORDER if chosen[name]]
     values, failure = _values(session, names)
     for name in names:
@@ -77,12 +78,14 @@ def _values(session: Session, names: list[str]) -> tuple[dict[str, str], Failure
         values["namespace"] = _namespace(session, config)
     failure = None
     if "apibuild" in names or "apibuildno" in names:
+        _ = config.host_url  # Without a host there is nothing to print.
         try:
             info = client_of(config, is_brisk=session.is_brisk).api_info()
             values["apibuild"] = str(info.get("build") or _UNKNOWN)
             values["apibuildno"] = str(info.get("buildno") or _UNKNOWN)
         except Failure as error:
-            failure = error.within("Unable to obtain API build information")
+            said = "Unable to obtain API build information"
+            failure = error.within(said, shows_usage=False)
             failure.exit_code = NETWORK
     return values, failure
 

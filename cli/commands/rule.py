@@ -103,7 +103,7 @@ def get(session: Session, words: Words, summary: bool) -> None:
         found = session.client().entity("rules", name)
     except Failure as failure:
         raise failure.within(f"Unable to get rule '{name.in_namespace}'") from failure
-    if summary and key is None:
+    if summary:
         entities.summarised(session, RULES, found)
     else:
         entities.show(session, RULES, name, found, key)

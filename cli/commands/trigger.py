@@ -92,16 +92,16 @@ def update(session: Session, words: Words) -> None:
         return
     feed = feeds.feed_of(found)
     if feed is None and values.feed is not None:
-        raise Failure(
-            f"Unable to update trigger '{name.in_namespace}': this trigger does not contain a feed"
-        )
+        said = f"Unable to configure feed '{name.in_namespace}'"
+        raise Failure(f"{said}: this trigger does not contain a feed", shows_usage=False)
     given = feeds.annotations_kept(session.typed.bindings("annotation"), feed)
     if feed is None or values.is_split or given is not None:
         document = _document(name, given, values.stored(has_feed=feed is not None))
         found = _put(session, name, document, overwrite=True)
-    if feed is not None:
+    # What was typed for the trigger alone is no news for the feed.
+    if feed is not None and (not values.is_split or values.feed is not None):
         try:
-            notify(session, feed, "UPDATE", name, values.sent, announces=not values.is_split)
+            notify(session, feed, "UPDATE", name, values.sent)
         except Failure as failure:
             raise TRIGGERS.unable("update", name, failure) from failure
     entities.wrote(session, TRIGGERS, "updated", name, found)
@@ -139,7 +139,7 @@ def get(session: Session, words: Words, summary: bool) -> None:
     feed = feeds.feed_of(found)
     if feed is not None and key is None and not summary and not session.output:
         notify(session, feed, "READ", name, {})
-    elif summary and key is None:
+    elif summary:
         entities.summarised(session, TRIGGERS, found)
     else:
         entities.show(session, TRIGGERS, name, found, key)

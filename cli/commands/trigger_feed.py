@@ -1,7 +1,7 @@
 """Calls of feed actions on behalf of `trigger`, with what they print."""
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from cli import feeds
 from cli.console import bold, ok, print_json
@@ -22,12 +22,10 @@ def notify(
     event: feeds.Event,
     trigger: EntityName,
     sent: dict[str, Json],
-    *,
-    announces: bool = True,
 ) -> None:
     """Tell *feed* what happens to *trigger*, and print its activation.
 
-    announces: whether a line with its id comes first.
+    Of a trigger that is made, a line with the activation's id comes first.
     Raises `Failure` when the feed is not there, fails, or does not end in time; what it answered
         is on standard error then.
     """
@@ -39,19 +37,13 @@ def notify(
     except Failure as failure:
         raise failure.within(f"Unable to configure feed '{name}'", shows_usage=False) from failure
     if outcome.is_pending or outcome.has_failed:
-        _print(name, outcome, sys.stderr)
+        print_json(sorted_keys(outcome.value), sys.stderr)
         raise _ended(name, outcome)
     if not session.output:
         # What was asked for in a form is the trigger.
-        _print(name, outcome, sys.stdout, announces=announces)
-
-
-def _print(
-    name: EntityName, outcome: "Invocation", stream: TextIO, *, announces: bool = True
-) -> None:
-    if announces:
-        ok(f"invoked {bold(str(name))} with id {bold(outcome.activation_id)}", stream)
-    print_json(sorted_keys(outcome.value), stream)
+        if event == "CREATE":
+            ok(f"invoked {bold(str(name))} with id {bold(outcome.activation_id)}")
+        print_json(sorted_keys(outcome.value))
 
 
 def _ended(name: EntityName, outcome: "Invocation") -> Failure:

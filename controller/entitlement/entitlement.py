@@ -10,10 +10,9 @@ from common.clock import Clock
 from common.entity.identity import Identity
 from common.errors import TooManyConcurrent, TooManyRequests
 from controller.balance.inflight import InFlight
-from controller.entitlement.throttle import Share, SlidingWindow
+from controller.entitlement.throttle import Share
+from controller.entitlement.windows import Windows
 
-SWEEP_ABOVE: Final = 1_000
-"""Windows that may be kept before the idle ones are let go."""
 WHOLE: Final = Share()
 INVOCATIONS: Final = "invocationsPerMinute"
 FIRINGS: Final = "firesPerMinute"
@@ -30,8 +29,8 @@ class Entitlement:
         self._clock = clock
         self._inflight = inflight
         self._share = share
-        self._invocations = _Windows(INVOCATIONS)
-        self._firings = _Windows(FIRINGS)
+        self._invocations = Windows(INVOCATIONS)
+        self._firings = Windows(FIRINGS)
 
     def charge_invocation(self, identity: Identity) -> None:
         """Count one invocation of *identity*'s namespace.
@@ -75,31 +74,3 @@ class Entitlement:
             metrics.THROTTLED["firings_per_minute"].inc()
             raise
         self._firings.charge(identity.uuid, now_s)
-
-
-class _Windows:
-    """The windows of all namespaces for one limit."""
-
-    def __init__(self, limit: str) -> None:
-        self._limit = limit
-        self._windows: dict[str, SlidingWindow] = {}
-
-    def check(self, uuid: str, now_s: float, allowed: int) -> None:
-        window = self._windows.get(uuid)
-        count = window.count(now_s) if window else 0
-        if count >= allowed:
-            raise TooManyRequests(
-                count + 1,
-                allowed,
-                limit=self._limit,
-                retry_after_s=window.retry_after_s(now_s, allowed) if window else None,
-            )
-
-    def charge(self, uuid: str, now_s: float) -> None:
-        (self._windows.get(uuid) or self._new(uuid, now_s)).charge(now_s)
-
-    def _new(self, uuid: str, now_s: float) -> SlidingWindow:
-        if len(self._windows) >= SWEEP_ABOVE:
-            windows = self._windows.items()
-            self._windows = {key: window for key, window in windows if window.count(now_s)}
-        return self._windows.setdefault(uuid, SlidingWindow())

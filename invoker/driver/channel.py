@@ -21,7 +21,7 @@ import socket
 import termios
 import time
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Literal, Self, TypeAlias
 
 from common.codec import MalformedJson, decode
 from invoker.driver import frames
@@ -36,7 +36,15 @@ from invoker.driver.port import (
     Stream,
 )
 
-_KINDS: Final = {"init": frames.INIT, "run": frames.RUN}
+Said: TypeAlias = Operation | Literal["template", "wake"]
+"""What a runtime is told; those two only where a driver has templates."""
+
+_KINDS: Final[dict[Said, bytes]] = {
+    "init": frames.INIT,
+    "run": frames.RUN,
+    "template": frames.TEMPLATE,
+    "wake": frames.WAKE,
+}
 # 64 KB: the buffer of a larger read is mapped anew each time, at 9 µs.
 _RECEIVE_BYTES: Final = 65_536
 # 256 KB in the middle of a large answer: few turns of the loop, none of them long.
@@ -119,7 +127,7 @@ class Channel:
 
     async def call(
         self,
-        operation: Operation,
+        operation: Said,
         payload: bytes,
         *,
         timeout_s: float,

@@ -16,6 +16,11 @@ RUN: Final = b"R"
 RUN_BESIDE: Final = b"C"
 """A run beside others: the number of the call (4 bytes) comes before its body."""
 
+TEMPLATE: Final = b"T"
+"""To a runtime that has loaded its code: be a template. Only a refusal keeps it awake."""
+WAKE: Final = b"W"
+"""To a copy of a template: the body of init, without the code."""
+
 MAX_LOG_BYTES: Final = 65_536
 """What one `L` frame carries at most; the runtimes cut their output accordingly."""
 MAX_HELLO_BYTES: Final = 4_096

@@ -55,6 +55,8 @@ class Ability(StrEnum):
     EGRESS = "egress"
     IMAGES = "images"
     """Actions may bring a container image of their own."""
+    TEMPLATES = "templates"
+    """A blank sandbox can become a copy of one that has loaded its code already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,47 @@ class Sandbox(Protocol):
         ...
 
 
+class CannotCast(BriskError):
+    """No template can be made; the text says why: it is for the operator, and for the developer."""
+
+
+class NotCopied(BriskError):
+    """A sandbox did not become a copy of a template; only `destroy` may follow."""
+
+
+class Template(Protocol):
+    """A sandbox that has loaded the code of an action, and is copied instead of called."""
+
+    @property
+    def container_id(self) -> ContainerId:
+        """The id that was asked for in the specification."""
+        ...
+
+    async def copy_into(
+        self,
+        sandbox: Sandbox,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        answer_limit_bytes: int,
+        logs: LogSink,
+    ) -> Reply:
+        """Have *sandbox* take over what was loaded, in place of an `init`; reply as that would.
+
+        sandbox: a blank one of the same driver, made to the same specification.
+        payload: the body of `/init` without the code. Raises `NotCopied`.
+        """
+        ...
+
+    async def wait_death(self) -> Died:
+        """Return when it has ended by itself."""
+        ...
+
+    async def destroy(self) -> None:
+        """End it; its copies live on. Idempotent, never raises."""
+        ...
+
+
 class SandboxDriver(Protocol):
     """Makes sandboxes. `probe` comes first, once; after `close` nothing of it is left."""
 
@@ -293,6 +336,15 @@ class SandboxDriver(Protocol):
         """Return a blank sandbox whose runtime is up and whose limits are in force.
 
         Raises `CannotStart` with the reason as its cause, `ImageUnusable` among them. When
+        cancelled, leaves nothing behind.
+        """
+        ...
+
+    async def cast(self, spec: SandboxSpec, payload: bytes, *, timeout_s: float) -> Template:
+        """Return a template to that specification, which has loaded what *payload* carries.
+
+        payload: the body of `/init`. timeout_s: how long the code may take to be loaded.
+        Raises `CannotStart`, and `CannotCast` where this code, or this driver, has none. When
         cancelled, leaves nothing behind.
         """
         ...

@@ -27,6 +27,7 @@ from invoker.driver.port import (
     SandboxDriver,
     SandboxSpec,
     Stream,
+    Template,
 )
 from invoker.driver.process.driver import ProcessDriver
 from tests.contract import engine
@@ -35,8 +36,12 @@ KIND: Final = "python:3.11"
 MEMORY_MB: Final = 256
 LIMIT_BYTES: Final = 1 << 20
 
+COPIES: Final = "copies"
+"""Sandboxes of processes, each of which is a copy of a template: they promise nothing less."""
+
 DRIVERS: Final[dict[str, Callable[[Path], SandboxDriver]]] = {
     "process": lambda state_dir: ProcessDriver(SandboxSettings(), [KIND], state_dir),
+    COPIES: lambda state_dir: ProcessDriver(SandboxSettings(), [KIND], state_dir),
     "docker": lambda state_dir: DockerDriver(
         DockerSettings(socket=engine.socket()), SandboxSettings(), {KIND: KIND}, state_dir
     ),
@@ -57,8 +62,11 @@ class Lines:
 class House:
     """A probed driver, and short words for what tests do with it."""
 
-    def __init__(self, driver: SandboxDriver, report: DriverReport) -> None:
+    def __init__(
+        self, driver: SandboxDriver, report: DriverReport, *, makes_copies: bool = False
+    ) -> None:
         self.driver = driver
+        self.makes_copies = makes_copies
         self.report = report
         self.logs = Lines()
         self._count = 0
@@ -70,17 +78,43 @@ class House:
         self, source: str = "", memory_mb: int = MEMORY_MB, network: Network = Network.NONE
     ) -> Sandbox:
         """Return a sandbox, initialised with *source* if there is one."""
-        self._count += 1
-        container_id = ContainerId(f"test-{os.getpid()}-{self._count}")
-        sandbox = await self.driver.create(
-            SandboxSpec(container_id=container_id, kind=KIND, memory_mb=memory_mb, network=network)
-        )
-        if source:
-            value = {"name": "t", "main": "main", "binary": False, "code": source, "env": {}}
-            reply = await self.call(sandbox, "init", value)
+        sandbox = await self.driver.create(self.spec(memory_mb, network))
+        if source and self.makes_copies:
+            template = await self.template(source, memory_mb, network)
+            await self.copy(template, sandbox)
+            await template.destroy()
+        elif source:
+            reply = await self.call(sandbox, "init", init_of(source))
             assert isinstance(reply, Answer)
             assert reply.status == 200, reply.body
         return sandbox
+
+    def spec(self, memory_mb: int = MEMORY_MB, network: Network = Network.NONE) -> SandboxSpec:
+        """Return what sandbox to make, under a name of its own."""
+        self._count += 1
+        container_id = ContainerId(f"test-{os.getpid()}-{self._count}")
+        return SandboxSpec(
+            container_id=container_id, kind=KIND, memory_mb=memory_mb, network=network
+        )
+
+    async def template(
+        self, source: str, memory_mb: int = MEMORY_MB, network: Network = Network.NONE
+    ) -> Template:
+        """Return a template that has loaded *source*."""
+        body = json.dumps({"value": init_of(source)}).encode()
+        return await self.driver.cast(self.spec(memory_mb, network), body, timeout_s=20)
+
+    async def copy(self, template: Template, sandbox: Sandbox, **env: str) -> None:
+        """Have *sandbox* become a copy of *template*."""
+        reply = await template.copy_into(
+            sandbox,
+            json.dumps({"value": {"env": env}}).encode(),
+            timeout_s=20,
+            answer_limit_bytes=LIMIT_BYTES,
+            logs=self.logs,
+        )
+        assert isinstance(reply, Answer), reply
+        assert reply.status == 200, reply.body
 
     async def call(
         self, sandbox: Sandbox, operation: Operation, value: Any, timeout_s: float = 20
@@ -101,16 +135,31 @@ class House:
         return json.loads(reply.body)
 
 
+def init_of(source: str) -> dict[str, Any]:
+    """Return what an init carries that loads *source*."""
+    return {"name": "t", "main": "main", "binary": False, "code": source, "env": {}}
+
+
 @pytest.fixture(params=[pytest.param(each, marks=MARKS.get(each, ())) for each in sorted(DRIVERS)])
 async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    driver = DRIVERS[request.param](tmp_path / "state")
-    before = (own_descriptors(), own_children(), cgroups())
-    house = House(driver, await driver.probe())
-    try:
+    async with opened(request.param, tmp_path) as house:
         yield house
+
+
+@contextlib.asynccontextmanager
+async def opened(name: str, tmp_path: Path) -> AsyncIterator[House]:
+    """Yield the driver of that name, and see that it leaves nothing behind."""
+    driver = DRIVERS[name](tmp_path / "state")
+    before = (own_descriptors(), own_children(), cgroups())
+    report = await driver.probe()
+    # Where there are no templates, the report has said so, and the suite has nothing to add.
+    makes_copies = name == COPIES and Ability.TEMPLATES in report.abilities
+    try:
+        yield House(driver, report, makes_copies=makes_copies)
     finally:
         await driver.close()
-    assert (own_descriptors(), own_children(), cgroups()) == before
+    after = (own_descriptors(), own_children(), cgroups())
+    assert [now - then for now, then in zip(after, before, strict=True)] == [set()] * 3
 
 
 def own_descriptors() -> set[str]:

@@ -13,7 +13,7 @@ ADAPTERS: Final = frozenset(
     {
         *("sqlite", "couchfake", "pouchdb", "couchdb"),
         *("memory", "kafka"),
-        *("process", "docker"),
+        *("process", "copies", "docker"),
         *("python", "nodejs", "frames", "http"),
     }
 )

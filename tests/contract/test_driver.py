@@ -9,6 +9,7 @@ from common.ids import ContainerId
 from invoker.driver.port import (
     Ability,
     Answer,
+    CannotCast,
     CannotStart,
     Died,
     Expired,
@@ -263,6 +264,23 @@ async def test_an_unknown_kind_cannot_start(house: House) -> None:
         await house.driver.create(
             SandboxSpec(container_id=ContainerId("x"), kind="cobol:60", memory_mb=MEMORY_MB)
         )
+
+
+async def test_code_is_loaded_once_for_all_copies_or_the_driver_refuses(house: House) -> None:
+    source = (
+        "import time\nbegun = time.monotonic_ns()\ndef main(args):\n    return {'begun': begun}"
+    )
+    if not house.can(Ability.TEMPLATES):
+        with pytest.raises(CannotCast):
+            await house.template(source)
+        return
+    template = await house.template(source)
+    one, two = [await house.driver.create(house.spec()) for _ in range(2)]
+
+    for sandbox in (one, two):
+        await house.copy(template, sandbox)
+
+    assert await house.run(one) == await house.run(two)
 
 
 async def test_close_ends_everything_twice(house: House) -> None:

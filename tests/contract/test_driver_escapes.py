@@ -20,7 +20,11 @@ from tests.contract.drivers import House
 from tests.fakes import ordinary_user
 
 PROBES: Final = Path(__file__).with_name("probes.py")
-SUITES: Final = ("tests/contract/test_driver.py", "tests/contract/test_driver_escapes.py")
+SUITES: Final = (
+    "tests/contract/test_driver.py",
+    "tests/contract/test_driver_templates.py",
+    "tests/contract/test_driver_escapes.py",
+)
 SECRET: Final = "BRISK_TEST_SECRET"
 
 # What may succeed where a driver lacks an ability; everything else is contained.

@@ -6,15 +6,19 @@ from collections.abc import Awaitable, Callable
 from common.ids import ContainerId
 from invoker.driver.port import (
     Answer,
+    CannotCast,
     CannotStart,
     Died,
     DriverReport,
     Level,
     LogSink,
+    NotCopied,
     Operation,
     OwnImage,
     Reply,
+    Sandbox,
     SandboxSpec,
+    Stream,
 )
 
 Behaviour = Callable[[Operation, bytes], Awaitable[Reply]]
@@ -76,6 +80,36 @@ class FakeSandbox:
         self.story.append("destroy")
 
 
+class Unheard:
+    """Takes what nobody reads."""
+
+    def write(self, stream: Stream, time_ns: int, text: bytes) -> None:
+        pass
+
+
+class FakeTemplate(FakeSandbox):
+    """A template without anything in it. It fails to be copied once for each of `failures`."""
+
+    failures = 0
+
+    async def copy_into(
+        self,
+        sandbox: Sandbox,
+        payload: bytes,
+        *,
+        timeout_s: float,
+        answer_limit_bytes: int,
+        logs: LogSink,
+    ) -> Reply:
+        self.story.append(f"copied into {sandbox.container_id}")
+        if self.failures:
+            self.failures -= 1
+            raise NotCopied("it would not")
+        assert isinstance(sandbox, FakeSandbox)
+        sandbox.story.append("copied")
+        return Answer(200, b"{}", 2)
+
+
 class FakeDriver:
     """Makes `FakeSandbox`es. `gate` holds every start back until it is set."""
 
@@ -87,6 +121,8 @@ class FakeDriver:
         self.failures = 0
         self.broken: CannotStart | None = None
         self.prepared: list[OwnImage] = []
+        self.templates: list[FakeTemplate] = []
+        self.no_templates = ""
         self.pull: Callable[[OwnImage], Awaitable[None]] = _nothing
 
     async def probe(self) -> DriverReport:
@@ -111,6 +147,16 @@ class FakeDriver:
         sandbox = FakeSandbox(spec, self.behaviour)
         self.sandboxes.append(sandbox)
         return sandbox
+
+    async def cast(self, spec: SandboxSpec, payload: bytes, *, timeout_s: float) -> "FakeTemplate":
+        if self.no_templates:
+            raise CannotCast(self.no_templates)
+        template = FakeTemplate(spec, self.behaviour)
+        self.templates.append(template)
+        await template.call(
+            "init", payload, timeout_s=timeout_s, answer_limit_bytes=0, logs=Unheard()
+        )
+        return template
 
     async def close(self) -> None:
         for sandbox in self.sandboxes:

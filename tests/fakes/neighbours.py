@@ -24,6 +24,7 @@ CODE = {"exec": {"kind": "python:default", "code": "x = 1"}}
 NEVER = "nosuch"
 """The name of nothing, in any collection."""
 ROOT = "/api/v1/namespaces"
+MANAGEMENT = "/api/v1/web/whisk.system/apimgmt"
 RECORD = f"activations/{an_id()}"
 NO_RECORD = f"activations/{an_id(1)}"
 
@@ -108,6 +109,10 @@ async def _furnish(world: World) -> None:
     await world.put("ann", "packages/bound", {"publish": True} | binding("shared"))
     await world.put("ann", "triggers/tr")
     await world.put("ann", "rules/ru", {"trigger": "/ann/tr", "action": "/ann/act"})
+    document = {"swagger": "2.0", "info": {"title": "x"}, "basePath": "/letters", "paths": {}}
+    apidoc = {"namespace": "_", "swagger": document}
+    made = await world.ask("ann", "POST", f"{MANAGEMENT}/createApi.http", {"apidoc": apidoc})
+    assert made.status == 200, made
     await world.put("bob", "triggers/tr")
     await world.put("bob", "actions/act", CODE)
     record = a_record(namespace=Namespace("ann"), action=an_action("act", "ann"))

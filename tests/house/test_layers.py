@@ -37,6 +37,7 @@ BREACHES = {
     "pydantic": ("common/store/subjects.py", "from pydantic import BaseModel"),
     "docker": ("invoker/service.py", "import docker"),
     "couchdb": ("common/store/couch_documents.py", "import couchdb"),
+    "yaml": ("cli/artifacts.py", "import yaml"),
     "absent": ("common/store/subjects.py", "import kubernetes_asyncio"),
     "pure": ("invoker/pool/keepalive.py", "from common import clock"),  # which reads the time
 }

@@ -7,7 +7,7 @@ import pytest
 from cli.jsontext import decode
 from tests.fakes.api import Api
 from tests.fakes.embedded import RunningPlatform
-from tests.system.test_cli_recorded import Outcome, in_process
+from tests.fakes.terminal import Outcome, in_process
 
 ECHO = "def main(args):\n    print(args['lifecycleEvent'], args['triggerName'])\n    return args\n"
 BROKEN = "def main(args):\n    return {'error': 'no source of events'}\n"

@@ -5,30 +5,22 @@ here as `wsk` against a live platform, in the same order, and each must end with
 and print the same on either stream. What differs from run to run is put aside on both sides.
 """
 
-import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import chdir
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pytest
 
-from cli.program import run
 from tests.fakes.embedded import RunningPlatform
+from tests.fakes.terminal import Outcome, as_program, in_process
 
 RECORDED: Final = Path(__file__).parents[1] / "data" / "recorded"
 STEPS: Final[list[dict[str, Any]]] = [
     json.loads(line) for line in (RECORDED / "cli.jsonl").read_text().splitlines()
 ]
-
-NOT_BUILT_YET: Final = {164: "projects"}
-"""Steps that are neither typed nor compared, with what they wait for."""
 
 AS_REAL_PROGRAMS: Final = frozenset({0, 3, 12, 17, 35, 51, 64, 65, 167})
 """Steps that are typed at a process of their own; the others run in this one, which is faster."""
@@ -36,43 +28,15 @@ AS_REAL_PROGRAMS: Final = frozenset({0, 3, 12, 17, 35, 51, 64, 65, 167})
 WITH_A_BLANK: Final = {100: "a package"}
 """Words that hold a blank, by their step: the recording does not tell them from two."""
 
-COMMAND_S: Final = 30.0
-_ROOT: Final = Path(__file__).parents[2]
 _TIMES: Final = frozenset({"start", "end", "duration", "updated"})
 _MEASURED: Final = frozenset({"initTime", "waitTime"})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    exit: int
-    stdout: str
-    stderr: str
 
 
 Typist: TypeAlias = Callable[[list[str]], Outcome]
 
 
-def in_process(words: list[str]) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = run("wsk", words)
-    return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def as_program(words: list[str]) -> Outcome:
-    done = subprocess.run(
-        [sys.executable, "-c", "from cli.__main__ import wsk; wsk()", *words],
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},  # noqa: TID251
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
-
-
 def replay(url: str, auth: str, folder: Path) -> dict[int, Outcome]:
-    """Type every step that is built, in an own *folder*, at the platform at *url*."""
+    """Type every step, in an own *folder*, at the platform at *url*."""
     for name, text in json.loads((RECORDED / "cli_files.json").read_text()).items():
         (folder / name).write_text(text)
     (folder / "wskprops").write_text(f"APIHOST={url}\nAUTH={auth}\n")
@@ -83,8 +47,6 @@ def replay(url: str, auth: str, folder: Path) -> dict[int, Outcome]:
             patch.delenv(name, raising=False)
         for step in STEPS:
             number = step["step"]
-            if number in NOT_BUILT_YET:
-                continue
             typist: Typist = as_program if number in AS_REAL_PROGRAMS else in_process
             outcomes[number] = typist(words_of(step))
     return outcomes
@@ -154,7 +116,7 @@ def check(printed: str, recorded: Any) -> None:
     [
         pytest.param(step, id=f"{step['step']}-{step['command']}")
         for step in STEPS
-        if "result" in step and step["step"] not in NOT_BUILT_YET
+        if "result" in step
     ],
 )
 def test_a_line_ends_and_prints_as_recorded(
@@ -166,10 +128,6 @@ def test_a_line_ends_and_prints_as_recorded(
             check(getattr(outcome, stream), recorded[stream])
     if "exit" in recorded:
         assert outcome.exit == recorded["exit"]
-
-
-def test_what_is_left_out_is_in_the_recording() -> None:
-    assert set(NOT_BUILT_YET) <= {step["step"] for step in STEPS}
 
 
 def test_no_line_ended_in_an_accident(outcomes: dict[int, Outcome]) -> None:

@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Callable
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from cli.program import run
 from tests.fakes.api import Api
 from tests.fakes.embedded import ROOT, RunningPlatform
 
@@ -19,12 +16,6 @@ CODE = "def main(args): return args"
 @pytest.fixture(scope="module")
 def api(platform: RunningPlatform) -> Api:
     return Api(platform.url, platform.auth)
-
-
-def no_commands_for_projects(_: Api) -> None:
-    with redirect_stderr(StringIO()) as said:
-        assert run("wsk", ["project", "list"]) != 0
-    assert 'unknown command "project" for "wsk"' in said.getvalue()
 
 
 def no_images(api: Api) -> None:
@@ -59,7 +50,6 @@ def no_other_samples(api: Api) -> None:
 
 
 ROWS: dict[str, Callable[[Api], None]] = {
-    "`project`": no_commands_for_projects,
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,

@@ -12,7 +12,7 @@ from cli.jsontext import decode
 from tests.fakes import embedded
 from tests.fakes.api import Api
 from tests.fakes.embedded import RunningPlatform
-from tests.system.test_cli_recorded import Outcome, in_process
+from tests.fakes.terminal import Outcome, in_process
 
 ECHO = "def main(args):\n    return {'n': args.get('n')}\n"
 WITHIN_S = 20.0

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from common.log import logger
 from common.settings import DockerSettings, SandboxSettings
@@ -41,6 +41,7 @@ from invoker.driver.docker.sandbox import DockerSandbox
 from invoker.driver.docker.voices import FramesVoice, HttpVoice
 from invoker.driver.http_channel import HttpChannel
 from invoker.driver.port import (
+    CannotCast,
     CannotStart,
     DriverReport,
     Logins,
@@ -170,6 +171,10 @@ class DockerDriver:
             await self._presence.through(partial(self._own_images.prepare, image))
         except EngineFailed as error:
             raise CannotStart from error
+
+    async def cast(self, spec: SandboxSpec, payload: bytes, *, timeout_s: float) -> NoReturn:
+        """Raise `CannotCast`: an engine copies no processes."""
+        raise CannotCast(f"containers are not copied, and neither is {spec.container_id}")
 
     async def create(self, spec: SandboxSpec) -> DockerSandbox:
         """Return a blank sandbox. Raises `CannotStart`."""

@@ -52,6 +52,12 @@ class Group:
             return [os.open(self.folders["memory"], os.O_RDONLY | os.O_DIRECTORY)]
         return [os.open(folder / "tasks", os.O_WRONLY) for folder in self.folders.values()]
 
+    def doors(self) -> list[int]:
+        """Return descriptors through which a process gets in that writes `0`; to be closed."""
+        if self.version == "v2":
+            return [os.open(self.folders["memory"] / "cgroup.procs", os.O_WRONLY)]
+        return self.open()
+
     def has_killed_for_memory(self) -> bool:
         """Tell whether the kernel ended a process of the group because it was full."""
         name = "memory.events" if self.version == "v2" else "memory.oom_control"

@@ -42,6 +42,7 @@ from invoker.driver.process import (
     report,
     seccomp,
     startup,
+    template,
     wires,
 )
 from invoker.driver.process.cgroup import Allowance
@@ -50,6 +51,7 @@ from invoker.driver.process.lease import Lease, Slots, end_signal
 from invoker.driver.process.outside import Outside
 from invoker.driver.process.relay import Relay, Target
 from invoker.driver.process.sandbox import DESTROY_S, ProcessSandbox
+from invoker.driver.process.template import ProcessTemplate
 from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
 
 _T = TypeVar("_T")
@@ -154,7 +156,17 @@ class ProcessDriver:
                 return await self._made(spec)
         return await self._made(spec)
 
-    async def _made(self, spec: SandboxSpec) -> ProcessSandbox:
+    async def cast(self, spec: SandboxSpec, payload: bytes, *, timeout_s: float) -> ProcessTemplate:
+        """Return a template that has loaded what *payload* carries; see the port."""
+        template.demand_possible(self._examined, spec)
+        sandbox = await self._made(spec, "cast")
+        try:
+            return await template.hardened(sandbox, payload, timeout_s=timeout_s)
+        except BaseException:
+            await sandbox.destroy()
+            raise
+
+    async def _made(self, spec: SandboxSpec, do: str = "spawn") -> ProcessSandbox:
         """Make a sandbox. Raises `CannotStart`; `StartCutOff` where another try may do better."""
         try:
             kind = spec.kind if spec.image is None else interpreters.SKELETON
@@ -167,7 +179,7 @@ class ProcessDriver:
         self._leases.add(lease)
         lease.when_gone(self._leases.discard)
         try:
-            channel = await self._start(lease, zygote, interpreter, spec)
+            channel = await self._start(lease, zygote, interpreter, spec, do)
         except BaseException as error:
             was_killed = lease.clone is not None and lease.clone.was_killed
             lease.release(end_signal(self._is_isolated))
@@ -197,7 +209,7 @@ class ProcessDriver:
     # Making one sandbox.
 
     async def _start(
-        self, lease: Lease, zygote: Zygote, interpreter: Interpreter, spec: SandboxSpec
+        self, lease: Lease, zygote: Zygote, interpreter: Interpreter, spec: SandboxSpec, do: str
     ) -> Channel:
         facts = self._examined
         uid = facts.uid_of(lease.slot)
@@ -212,7 +224,7 @@ class ProcessDriver:
                     handed_over.callback(os.close, fd)
             both = handed_over.enter_context(wires.laid(uid))
             channel = await both.connect()
-            request = self._request(interpreter, spec, uid)
+            request = {"do": do, **self._request(interpreter, spec, uid)}
             request["cgroup_files"] = len(cgroup_files)
             network = [prepared.descriptor] if prepared is not None else []
             clone = lease.start(zygote, request, [*both.of_sandbox, *cgroup_files, *network])
@@ -299,7 +311,7 @@ class ProcessDriver:
         return {
             "isolated": self._is_isolated,
             "rootless": not facts.is_root,
-            "filter": base64.b64encode(_filter()).decode(),
+            "filter": base64.b64encode(seccomp.of_machine(platform.machine())).decode(),
             "proxy": proxy if interpreter.is_forked else None,
             "preload": startup.preloaded(interpreter, self._settings.preload),
             "view": self._view(interpreter),
@@ -383,10 +395,3 @@ class ProcessDriver:
 
 class StartCutOff(CannotStart):
     """A sandbox, or its zygote, was killed while it was being made; nothing of a caller's ran."""
-
-
-def _filter() -> bytes:
-    architecture = seccomp.ARCHITECTURES.get(platform.machine())
-    if architecture is None:
-        raise ZygoteFailed(f"there is no system call filter for {platform.machine()}")
-    return seccomp.program(architecture)

@@ -24,7 +24,8 @@ NOBODY: Final = 65_534
 MOST_SLOTS: Final = 10_000
 TRY_S: Final = 3.0
 
-# One child does what a zygote and its clone do; what fails first is printed with its reason.
+# One child does what a zygote and its clone do, and what keeps a template: a line for each, `ok`
+# or what failed first.
 _TRIAL: Final = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
@@ -42,6 +43,8 @@ class Host:
     """Whether `FIRST_UID` and what follows can be given to sandboxes."""
     no_namespaces: str
     """Why there are no namespaces; empty if there are."""
+    no_templates: str
+    """Why no template can be copied; empty if they can."""
     cgroups: cgroup.Hierarchy | None
     no_cgroups: str
 
@@ -55,12 +58,14 @@ class Host:
 async def examine(cgroup_name: str, threads: Executor) -> Host:
     """Find out what this host allows; *cgroup_name* is the group of this installation."""
     loop = asyncio.get_running_loop()
-    no_namespaces, (cgroups, no_cgroups), uid_map = await asyncio.gather(
+    (no_namespaces, no_templates), (cgroups, no_cgroups), uid_map = await asyncio.gather(
         _try_namespaces(),
         loop.run_in_executor(threads, _try_cgroups, cgroup_name),
         loop.run_in_executor(threads, Path("/proc/self/uid_map").read_text),
     )
-    return Host(os.geteuid() == 0, _covers(uid_map), no_namespaces, cgroups, no_cgroups)
+    return Host(
+        os.geteuid() == 0, _covers(uid_map), no_namespaces, no_templates, cgroups, no_cgroups
+    )
 
 
 def _covers(uid_map: str) -> bool:
@@ -77,9 +82,10 @@ def _try_cgroups(name: str) -> tuple[cgroup.Hierarchy | None, str]:
         return None, str(error)
 
 
-async def _try_namespaces() -> str:
+async def _try_namespaces() -> tuple[str, str]:
+    """Return why there are no namespaces, and why no templates."""
     if platform.system() != "Linux":
-        return f"this is {platform.system()}, not Linux"
+        return (f"this is {platform.system()}, not Linux",) * 2
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", "-B", "-c", _TRIAL, str(CODE_ROOT)),
         stdin=DEVNULL,
@@ -90,10 +96,11 @@ async def _try_namespaces() -> str:
         async with asyncio.timeout(TRY_S):
             output, _ = await process.communicate()
     except TimeoutError:
-        return f"making them took longer than {TRY_S:g} s"
+        return (f"making them took longer than {TRY_S:g} s",) * 2
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    said = output.decode(errors="replace").strip()
-    return "" if said == "ok" else said or "the attempt ended without a word"
+    said = output.decode(errors="replace").splitlines()
+    first, second = (*said, *("the attempt ended without a word",) * 2)[:2]
+    return first.removeprefix("ok"), first.removeprefix("ok") or second.removeprefix("ok")

@@ -9,6 +9,7 @@ free again.
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +20,7 @@ from invoker.driver.process.cgroup import Allowance, Group, Hierarchy
 from invoker.driver.process.inside import init
 from invoker.driver.process.outside import Way
 from invoker.driver.process.relay import Relay
-from invoker.driver.process.zygote import Clone, Zygote
+from invoker.driver.process.zygote import Clone, Zygote, ZygoteFailed
 
 _T = TypeVar("_T")
 _log: Final = logger(__name__)
@@ -85,6 +86,38 @@ class Lease:
         self._zygote = zygote
         self.clone = zygote.clone(request, descriptors)
         return self.clone
+
+    async def graft(self, template: "Lease", timeout_s: float) -> None:
+        """Have the process become a copy of the one of *template*. Raises `ZygoteFailed`."""
+        clone, original = self.clone, template.clone
+        if self._is_released or clone is None or original is None:
+            raise ZygoteFailed("the sandbox is not there any more")
+        if self._zygote is not template._zygote:
+            raise ZygoteFailed("the template is of another process that sandboxes are cloned from")
+        # Not in a thread: who is cancelled meanwhile would not hear what was opened.
+        doors = [] if self._group is None else self._group.result().doors()
+        try:
+            if self._zygote is not None:
+                self._zygote.graft(original, clone, doors)
+        finally:
+            for fd in doors:
+                os.close(fd)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(clone.copied)
+        except TimeoutError:
+            raise ZygoteFailed("the copy took too long") from None
+
+    async def fix(self, timeout_s: float) -> None:
+        """Stop the process, a template, for good. Raises `ZygoteFailed`."""
+        if self.clone is None or self._zygote is None:
+            raise ZygoteFailed("there is no template")
+        self._zygote.fix(self.clone)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(self.clone.fixed)
+        except TimeoutError:
+            raise ZygoteFailed("the template could not be stopped in time") from None
 
     async def with_group(self, ask: Callable[[Group], _T], otherwise: _T) -> _T:
         """Return what *ask* says of the cgroup; *otherwise* if there is none, or none any more."""

@@ -52,6 +52,8 @@ def _abilities(host: Host, no_egress: str | None) -> Iterator[Ability]:
         yield Ability.EGRESS
     if not host.no_namespaces:
         yield from (Ability.NETWORK_NONE, Ability.PIDS, Ability.FREEZE)
+    if not host.no_templates:
+        yield Ability.TEMPLATES
     if host.cgroups is not None:
         yield from (Ability.MEMORY, Ability.CPU, Ability.PIDS)
         yield from (Ability.FREEZE, Ability.OOM_REPORT)
@@ -65,6 +67,13 @@ def _degradations(host: Host, settings: SandboxSettings) -> Iterator[Degradation
             else "no function can run, because they could not be isolated",
             host.no_namespaces,
             f"{ALLOW_NAMESPACES}; or, for code that you trust, set {ALLOW_UNISOLATED}",
+        )
+    elif host.no_templates:
+        yield Degradation(
+            "code that takes long to load is loaded anew by each sandbox",
+            host.no_templates,
+            "let the platform trace its own processes: in a container it needs CAP_SYS_PTRACE, and "
+            "kernel.yama.ptrace_scope has to be 0 or 1",
         )
     if host.cgroups is None:
         yield Degradation(

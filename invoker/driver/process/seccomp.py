@@ -63,6 +63,13 @@ AARCH64: Final = Architecture("aarch64", 0xC00000B7, syscalls.AARCH64)
 ARCHITECTURES: Final = {each.name: each for each in (X86_64, AARCH64)}
 
 
+def of_machine(name: str) -> bytes:
+    """Return the filter for the machine that calls itself *name*. Raises `OSError`."""
+    if name not in ARCHITECTURES:
+        raise OSError(f"there is no system call filter for {name}")
+    return program(ARCHITECTURES[name])
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """One instruction; a jump names its targets, and an unnamed one is the next instruction."""

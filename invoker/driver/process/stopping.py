@@ -15,13 +15,23 @@ _AT_REST: Final = frozenset("TtZX")
 """Stopped, traced, and dead in two ways; letters of the state in proc(5)."""
 
 
-def wait_stopped(first_pid: int) -> None:
-    """Return when all processes below *first_pid* are at rest, or `STOP_S` is over."""
+def wait_stopped(first_pid: int, *others: int) -> None:
+    """Return when all processes below *first_pid* are at rest, or `STOP_S` is over.
+
+    others: processes that are at home there, and not below it; with all below them.
+    """
     deadline = time.monotonic() + STOP_S
-    while not all(_state(pid) in _AT_REST for pid in _below(first_pid)):
+    while not all(_state(pid) in _AT_REST for pid in _all_of(first_pid, *others)):
         if time.monotonic() > deadline:
             return
         time.sleep(_POLL_S)
+
+
+def _all_of(first_pid: int, *others: int) -> Iterator[int]:
+    yield from _below(first_pid)
+    for pid in others:
+        yield pid
+        yield from _below(pid)
 
 
 def _below(pid: int) -> Iterator[int]:

@@ -61,6 +61,10 @@ class Clone:
         """How it ended: `exit 1`, `signal 9`, or why it never began."""
         self.handed_over: asyncio.Future[list[int]] = loop.create_future()
         """Of its network; cancelled if nothing came, closed in the end if nobody took it."""
+        self.fixed: asyncio.Future[None] = loop.create_future()
+        """Of a template: it was stopped for good. `ZygoteFailed` if it could not be."""
+        self.copied: asyncio.Future[int] = loop.create_future()
+        """Of a sandbox: a copy of a template is its runtime now, of this pid; or `ZygoteFailed`."""
 
     def signal(self, number: int) -> None:
         """Send it a signal; nothing happens when it has ended, or its zygote has."""
@@ -86,17 +90,28 @@ class Clone:
         how = self.ended.result() if self.ended.done() else "its process goes on"
         return ZygoteFailed(f"{error}: {how}")
 
+    NEWS_OF_TEMPLATES: Final = frozenset({"fixed", "copy", "not_copied"})
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take what is told of a template, or of what becomes a copy of one."""
+        if "not_copied" in message:
+            _give_up(self.copied, message["not_copied"])
+        elif "copy" in message and not self.copied.done():
+            self.copied.set_result(message["copy"])
+        elif "fixed" in message and not self.fixed.done():
+            self.fixed.set_result(None)
+
     def fail(self, why: str) -> None:
         """Note that it will not come up."""
-        if not self.started.done():
-            self.started.set_exception(ZygoteFailed(why))
-            self.started.exception()  # whoever was cancelled will not retrieve it
+        _give_up(self.started, why)
         self.end(why)
 
     def end(self, how: str) -> None:
         """Note how it ended; the first word counts."""
         if not self.ended.done():
             self.ended.set_result(how)
+        for each in (self.fixed, self.copied):
+            _give_up(each, how)
         if not self.handed_over.cancel() and not self.handed_over.cancelled():
             _close_all(self.handed_over.result())
 
@@ -157,9 +172,12 @@ class Zygote:
         return zygote
 
     def clone(self, request: Mapping[str, Any], descriptors: Sequence[int]) -> Clone:
-        """Ask for a clone. *descriptors* may be closed as soon as this returns."""
+        """Ask for a clone. *descriptors* may be closed as soon as this returns.
+
+        request: what the inside knows; with `do` as `cast` it is a template that is made.
+        """
         clone = Clone(self, next(self._numbers))
-        message = json.dumps({**request, "do": "spawn", "child": clone._number}).encode()
+        message = json.dumps({"do": "spawn", **request, "child": clone._number}).encode()
         try:
             if not self.is_alive:
                 raise BrokenPipeError("the zygote has died")
@@ -182,6 +200,28 @@ class Zygote:
             self.kill()
         except OSError:
             self._on_death()
+
+    def fix(self, template: Clone) -> None:
+        """Have *template* stopped for good; `fixed` tells."""
+        self._ask_keeper(template.fixed, {"do": "fix", "template": template._number}, ())
+
+    def graft(self, template: Clone, clone: Clone, doors: Sequence[int]) -> None:
+        """Have *clone* become a copy of *template*; `copied` tells.
+
+        doors: descriptors through which the copy enters the cgroups of *clone*; may be closed now.
+        """
+        message = {"do": "graft", "template": template._number, "child": clone._number}
+        self._ask_keeper(clone.copied, message, doors)
+
+    def _ask_keeper(
+        self, told: asyncio.Future[Any], message: Mapping[str, Any], doors: Sequence[int]
+    ) -> None:
+        try:
+            if not self.is_alive:
+                raise BrokenPipeError("the zygote has died")
+            socket.send_fds(self._control, [json.dumps(message).encode()], doors)
+        except OSError as error:
+            _give_up(told, str(error))
 
     def kill(self) -> None:
         """End the process and all its clones at once."""
@@ -232,6 +272,8 @@ class Zygote:
         elif "pid" in message:
             if not clone.started.done():
                 clone.started.set_result(message["pid"])
+        elif message.keys() & clone.NEWS_OF_TEMPLATES:
+            clone.hear(message)
         elif "failed" in message:
             clone.fail(message["failed"])
         else:
@@ -268,6 +310,12 @@ def _describe(status: int) -> str:
         return f"signal {os.WTERMSIG(status)}"
     code = os.WEXITSTATUS(status)
     return f"signal {code - 128}" if 128 < code <= 128 + signal.NSIG else f"exit {code}"
+
+
+def _give_up(told: asyncio.Future[Any], why: str) -> None:
+    if not told.done():
+        told.set_exception(ZygoteFailed(why))
+        told.exception()  # whoever was cancelled will not retrieve it
 
 
 def _close_all(descriptors: list[int]) -> None:

@@ -2,8 +2,9 @@
 
 A frame is a 4-byte big-endian length (of type and payload), one byte of type, and the payload.
 Down come `I` (body of /init) and `R` (body of /run, perhaps with two descriptors: fresh write ends
-for 1 and 2). Up go `H` (hello, once), `L` (a stream's number, Unix nanoseconds, text) and `A` (HTTP
-status, flags, body). The end of the socket is the end of this process.
+for 1 and 2); `T` and `W` make a template of a sandbox and wake its copies (`template`). Up go `H`
+(hello, once), `L` (a stream's number, Unix nanoseconds, text) and `A` (HTTP status, flags, body).
+The end of the socket is the end of this process.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from brisk_runtime.processes import Processes
 from brisk_runtime.replies import AnyRunner, Reply
 from brisk_runtime.runner import Runner
 from brisk_runtime.streams import Streams, write_all
+from brisk_runtime.template import Template
 
 OTHERS_ALIVE = 1
 MEMORY_EXHAUSTED = 2
@@ -50,6 +52,8 @@ class Channel:
         self._lock = threading.Lock()
         self._sender = 0
         self._is_foreign = False
+        self.is_held = False
+        """Whether a fork keeps hold of it: a copy of a template has one of its own in its place."""
         self.call_of_output: Callable[[], int] = _the_only_one
         """Returns the number of the call that what is printed now belongs to; 0 if there is one."""
         os.register_at_fork(after_in_child=self._let_go)
@@ -76,6 +80,10 @@ class Channel:
         flags = MEMORY_EXHAUSTED if reply.memory_exhausted else 0
         head = _ANSWER_BESIDE.pack(len(reply.body) + 8, b"a", call, reply.status, flags)
         self._send(head + reply.body)
+
+    def sleep(self) -> bool:
+        """Wait for what only copies of a template hear; False when the other side is gone."""
+        return bool(self.read())
 
     def read(self) -> bytes:
         """Return what has come, without regard to frames; nothing when the other side is gone."""
@@ -136,6 +144,8 @@ class Channel:
                 self._sender = 0
 
     def _let_go(self) -> None:
+        if self.is_held:
+            return
         self._is_foreign = True
         self._socket.close()
 
@@ -153,16 +163,21 @@ def serve(fd: int) -> None:
     channel.hello("python", takes_descriptors=True)
     _rehearse(habitat)
     streams.install()
-    serve_calls(channel, runner, habitat, Processes())
+    serve_calls(channel, runner, habitat, Processes(), Template(channel, runner, habitat))
     SharedCalls(channel, runner, streams).serve()
 
 
 def serve_calls(
-    channel: Channel, runner: AnyRunner, habitat: Habitat, processes: Processes | None
+    channel: Channel,
+    runner: AnyRunner,
+    habitat: Habitat,
+    processes: Processes | None,
+    template: Template | None = None,
 ) -> None:
     """Have *runner* answer one call after the other, until it says that it shares.
 
     processes: looked at after each call; None where one that stays is part of the runtime.
+    template: what makes this one, where that can be.
     """
     if processes is not None:
         processes.others_alive()
@@ -173,7 +188,15 @@ def serve_calls(
             _exit(0)
         if len(fds) == _FRESH_DESCRIPTORS:
             habitat.adopt_descriptors(fds)
-        reply = runner.init(payload) if kind == b"I" else runner.run(payload)
+        if kind == b"T" and template is not None:
+            if template.be():
+                processes = Processes()
+                processes.others_alive()
+            continue
+        if kind == b"W" and template is not None:
+            reply = template.wake(payload)
+        else:
+            reply = runner.init(payload) if kind == b"I" else runner.run(payload)
         flags = OTHERS_ALIVE if processes is not None and processes.others_alive() else 0
         if reply.shares:
             channel.answer(reply, flags | SHARES)

@@ -54,6 +54,17 @@ class Habitat:
             os.close(fd)
         self.keep_descriptors()
 
+    @property
+    def descriptors(self) -> set[int]:
+        """The copies of 1 and 2 that it keeps."""
+        return {kept for kept, _ in self._kept.values()}
+
+    def move_in(self) -> None:
+        """Start over in another sandbox, where nothing that was kept is there."""
+        self._kept = {}
+        self.keep_descriptors()
+        self.remember()
+
     def remember(self) -> None:
         """Take the present state for the right one."""
         self._folder = os.getcwd()

@@ -79,7 +79,9 @@ def _has_own_pids() -> bool:
     """Tell whether this is the first child of an init, and `/proc` shows what these two can see."""
     # A /proc of the host, bound in, calls this process by another number.
     pid = os.getpid()
-    if os.getppid() != _INIT_PID or pid > _HIGHEST_FIRST_PID:
+    # A copy of a template was brought here from outside: its parent is not to be seen.
+    is_first = os.getppid() == _INIT_PID or (os.getppid() == 0 and pid != _INIT_PID)
+    if not is_first or pid > _HIGHEST_FIRST_PID:
         return False
     try:
         return os.readlink("/proc/self") == str(pid)

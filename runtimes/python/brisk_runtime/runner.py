@@ -78,8 +78,22 @@ class Runner:
             return self._failed(502, f"The code can't be stored: {error.strerror}", str(error))
         self._streams.settle()
         self._habitat.remember()
-        allows = os.environ.get(_ALLOWS_SHARING) == "true"
-        return INITIALISED._replace(shares=allows and _is_asynchronous(self._function))
+        return _initialised(self._function)
+
+    def wake(self, body: bytes) -> Reply:
+        """Go on as a copy of the process that has loaded the code; *body* brings variables."""
+        if self._function is None:
+            return refusal(500, NOT_READY)
+        try:
+            value = read_request(body).get("value") or {}
+            variables = value.get("env") or {} if isinstance(value, dict) else None
+        except ValueError as error:
+            return refusal(400, f"Error unmarshaling request: {error}")
+        if not isinstance(variables, dict):
+            return refusal(400, "Error unmarshaling request: env is an object")
+        self._pid = os.getpid()
+        loading.export(variables)
+        return _initialised(self._function)
 
     def run(self, body: bytes) -> Reply:
         """Call the code with the value that the body of /run carries."""
@@ -179,6 +193,11 @@ class Runner:
 def _printed(value: Any) -> Any:
     print(value)
     return value
+
+
+def _initialised(function: Callable[[Any], Any]) -> Reply:
+    allows = os.environ.get(_ALLOWS_SHARING) == "true"
+    return INITIALISED._replace(shares=allows and _is_asynchronous(function))
 
 
 def _is_asynchronous(function: Callable[[Any], Any]) -> bool:

@@ -201,12 +201,17 @@ def test_get_prints_known_keys_in_their_order_and_keeps_the_others(line: Run, ap
 
 @pytest.mark.parametrize(
     ("field", "shown"),
-    [("publish", "false"), ("PARAMETERS", "[]"), ("version", '"0.0.1"'), ("delAnnotations", "[]")],
+    [
+        ("publish", "false"),
+        ("PARAMETERS", "[]"),
+        ("version", '"0.0.1"'),
+        ("delAnnotations", "null"),
+    ],
 )
 def test_one_field(line: Run, api: FakeApi, field: str, shown: str) -> None:
     api.answer("GET actions/hello", STORED)
     printed = line(f"wsk action get hello {field}").stdout.splitlines()
-    assert printed[0].lower() == f"ok: got action hello, displaying field {field.lower()}"
+    assert printed[0] == f"ok: got action hello, displaying field {field}"
     assert printed[1:] == [shown]
 
 
@@ -233,7 +238,8 @@ def test_the_url_of_an_action(
 ) -> None:
     api.answer("GET actions/", STORED | {"namespace": namespace, "annotations": annotations})
     shown = line(f"wsk action get '{name}' --url")
-    assert shown.stdout == f"ok: got action {name}\n{api.url}/api/v1/{path}\n"
+    bare = name.rpartition("/")[2]
+    assert shown.stdout == f"ok: got action {bare}\n{api.url}/api/v1/{path}\n"
 
 
 def test_a_summary(line: Run, api: FakeApi) -> None:
@@ -281,9 +287,15 @@ def test_code_is_saved(line: Run, api: FakeApi, configured: Path) -> None:
     [("blackbox", "Cannot save Docker images"), ("sequence", "Cannot save action sequences")],
 )
 def test_what_has_no_code_to_save(line: Run, api: FakeApi, kind: str, text: str) -> None:
-    api.answer("GET actions/x?code=true", STORED | {"exec": {"kind": kind, "code": "x"}})
+    api.answer("GET actions/x?code=true", STORED | {"exec": {"kind": kind}})
     refused = line("wsk action get x --save")
     assert (refused.exit, refused.stderr) == (2, f"error: {text}\n{HINT}")
+
+
+def test_code_that_runs_in_an_image_is_saved(line: Run, api: FakeApi, configured: Path) -> None:
+    api.answer("GET actions/x", STORED | {"exec": {"kind": "blackbox", "code": "x = 1"}})
+    assert line("wsk action get x --save-as x.py").exit == 0
+    assert (configured / "x.py").read_text() == "x = 1"
 
 
 def test_lists(line: Run, api: FakeApi) -> None:

@@ -87,7 +87,7 @@ def test_get_tells_the_status_in_a_number_too(line: Run, api: FakeApi) -> None:
     assert decode(text)["statusCode"] == 1
     assert list(decode(text))[:5] == ["namespace", "name", "version", "subject", "activationId"]
     field = line(f"wsk activation get {ID} Response").stdout
-    assert field.startswith(f"ok: got activation {ID}, displaying field response\n{{\n")
+    assert field.startswith(f"ok: got activation {ID}, displaying field Response\n{{\n")
     unknown = line(f"wsk activation get {ID} nosuch")
     assert (unknown.exit, unknown.stderr.splitlines()[0]) == (
         1,
@@ -114,7 +114,8 @@ def test_there_is_no_newest(line: Run, api: FakeApi) -> None:
     api.answer("GET activations", [])
     refused = line("wsk activation result --last")
     assert refused.exit == 1
-    assert refused.stderr.startswith("error: Activation list does not contain any activations.\n")
+    said = "Activation list does not contain any activations."
+    assert refused.stderr.startswith(f"error: Unable to get result for activation: {said}\n")
 
 
 @pytest.mark.parametrize("verb", ["get", "logs", "result"])

@@ -97,7 +97,7 @@ def test_get(line: Run, api: FakeApi) -> None:
     assert shown.startswith('ok: got package pk\n{\n    "namespace": "guest",\n    "name": "pk",')
     assert decode(shown.partition("\n")[2]) == STORED
     field = line("wsk package get pk BINDING").stdout
-    assert field == "ok: got package pk, displaying field binding\n{}\n"
+    assert field == "ok: got package pk, displaying field BINDING\n{}\n"
     unknown = line("wsk package get pk nosuch")
     assert (unknown.exit, unknown.stderr.splitlines()[0]) == (
         1,

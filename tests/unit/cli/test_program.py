@@ -64,9 +64,10 @@ def test_brisk_does_not_take_an_unknown_verb_for_success(line: Run, home: Path) 
         ("property set --namespace x", "unknown flag: --namespace"),
         ("property unset --namespace", "unknown flag: --namespace"),
         ("action list --nosuch=1", "unknown flag: --nosuch"),
-        ("--nosuch", "unknown flag: --nosuch"),
+        ("--nosuch", "Error: unknown flag: --nosuch\nunknown flag: --nosuch"),
         ("action list -z", "unknown shorthand flag: 'z' in -z"),
         ("action list --limit", "flag needs an argument: --limit"),
+        ("action list -l", "flag needs an argument: 'l' in -l"),
         (
             "action list --limit x",
             'invalid argument "x" for "-l, --limit" flag: '

@@ -63,7 +63,7 @@ def test_get(line: Run, api: FakeApi) -> None:
     assert "annotations" not in shown
     assert line("wsk rule get ru -s").stdout == "rule /guest/ru\n   (status: active)\n"
     field = line("wsk rule get ru Trigger").stdout
-    assert field.startswith("ok: got rule ru, displaying field trigger\n{\n")
+    assert field.startswith("ok: got rule ru, displaying field Trigger\n{\n")
     refused = line("wsk rule get gone")
     assert refused.stderr == f"error: Unable to get rule 'gone': {MISSING}{HINT}"
 

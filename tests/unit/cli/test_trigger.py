@@ -164,7 +164,7 @@ def test_update_of_a_feed_in_the_old_style_writes_no_trigger(line: Run, api: Fak
     done = line("wsk trigger update tr -p a 2")
     assert api.targets == ["GET triggers/tr", CALL]
     assert api.asked[1].body == arguments("UPDATE", a=2)
-    assert done.stdout.startswith("ok: invoked /_/f/feed with id ")
+    assert done.stdout.startswith("{\n")
     assert done.stdout.endswith("}\nok: updated trigger tr\n")
 
 
@@ -181,6 +181,14 @@ def test_update_of_a_feed_in_the_new_style_keeps_the_feed(line: Run, api: FakeAp
     }
     assert api.asked[2].body == arguments("UPDATE", a=2)
     assert done.stdout.startswith("{\n")
+
+
+def test_update_of_the_trigger_alone_is_no_news_for_the_feed(line: Run, api: FakeApi) -> None:
+    api.answer("GET triggers/tr", FED)
+    api.answer("PUT triggers/tr", FED)
+    done = line("wsk trigger update tr -T b 3")
+    assert api.targets == ["GET triggers/tr", "PUT triggers/tr?overwrite=true"]
+    assert done.stdout == "ok: updated trigger tr\n"
 
 
 def test_get(line: Run, api: FakeApi) -> None:
@@ -202,7 +210,7 @@ def test_get_of_one_with_a_feed_asks_the_feed(line: Run, api: FakeApi) -> None:
     api.answer("GET triggers/tr", FED)
     api.answer("POST actions/f/feed", ACTIVATION)
     shown = line("wsk trigger get tr").stdout
-    assert shown.startswith("ok: invoked /_/f/feed with id ")
+    assert shown.startswith("{\n")
     assert api.asked[1].body == arguments("READ")
     assert "ok: got trigger" not in shown
     assert line("wsk trigger get tr name").stdout.endswith('field name\n"tr"\n')

@@ -23,6 +23,7 @@ USER = 1000
 _FIRST_UNUSED = 4
 _OPEN_FILES = 1024
 _BACKLOG = 64
+_SET_BY_US = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 _PRIVATE_TMPFS = kernel.NO_SETUID | kernel.NO_DEVICES
 _SIOCSIFFLAGS, _IFF_UP_RUNNING = 0x8914, 0x41
 
@@ -81,9 +82,9 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def limit(request: Mapping[str, Any]) -> None:
-    """Set the limits that each process has for itself."""
-    limits = {
+def limits(request: Mapping[str, Any]) -> dict[int, int]:
+    """Return the limits that each process has for itself."""
+    wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: request["tmp_mb"] << 20,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
@@ -91,10 +92,17 @@ def limit(request: Mapping[str, Any]) -> None:
         resource.RLIMIT_NPROC: request["pids"],
     }
     if request["data_mb"]:
-        limits[resource.RLIMIT_DATA] = request["data_mb"] << 20
-    for which, wanted in limits.items():
+        wanted[resource.RLIMIT_DATA] = request["data_mb"] << 20
+    bounds = {}
+    for which, bound in wanted.items():
         hard = resource.getrlimit(which)[1]
-        bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        bounds[which] = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+    return bounds
+
+
+def limit(request: Mapping[str, Any]) -> None:
+    """Set them."""
+    for which, bound in limits(request).items():
         resource.setrlimit(which, (bound, bound))
 
 
@@ -138,5 +146,5 @@ def replace_environment(variables: Mapping[str, str]) -> None:
 def default_signals() -> None:
     """Undo what the interpreter set, so that children of the function begin as usual."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+    for number in _SET_BY_US:
         signal.signal(number, signal.SIG_DFL)

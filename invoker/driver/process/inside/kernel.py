@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import select
 import struct
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -18,6 +19,7 @@ _long = ctypes.c_long
 
 NEW_MOUNT, NEW_UTS, NEW_IPC = 0x00020000, 0x04000000, 0x08000000
 NEW_USER, NEW_PID, NEW_NET = 0x10000000, 0x20000000, 0x40000000
+CLONE_VM, CLONE_PARENT = 0x100, 0x8000
 
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_EXEC = 1, 2, 4, 8
 REMOUNT, BIND, RECURSIVE, PRIVATE = 32, 4096, 0x4000, 1 << 18
@@ -27,7 +29,7 @@ _NUMBERS = {
     "x86_64": {"clone": 56, "capset": 126, "pivot_root": 155, "mount_setattr": 442},
     "aarch64": {"clone": 220, "capset": 91, "pivot_root": 41, "mount_setattr": 442},
 }
-_CLONE3, _CLOSE_RANGE = 435, 436  # the same everywhere
+_CLONE3, _CLOSE_RANGE, _PIDFD_GETFD = 435, 436, 438  # the same everywhere
 _CLONE_INTO_CGROUP = 0x200000000
 _AT_RECURSIVE, _AT_FDCWD = 0x8000, -100
 _SIGCHLD = 17
@@ -36,6 +38,8 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 2
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 36, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
 _CAPABILITY_VERSION_3 = 0x20080522
+_LEAVES_S = 1.0
+"""How long a child that is on its way out may take to be gone."""
 
 
 def _numbers() -> dict[str, int]:
@@ -73,8 +77,9 @@ def clone(flags: int, cgroup_fd: int | None = None) -> int:
     if cgroup_fd is None:
         return _call("clone", _numbers()["clone"], flags | _SIGCHLD, 0, 0, 0, 0)
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, 5 more, cgroup
+    signal = 0 if flags & CLONE_PARENT else _SIGCHLD  # a sibling takes after who clones
     arguments = struct.pack(
-        "11Q", flags | _CLONE_INTO_CGROUP, 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd
+        "11Q", flags | _CLONE_INTO_CGROUP, 0, 0, 0, signal, 0, 0, 0, 0, 0, cgroup_fd
     )
     return _call("clone3", _CLONE3, arguments, len(arguments))
 
@@ -145,6 +150,16 @@ def children() -> list[int]:
         return [int(pid) for pid in file.read().split()]
 
 
+def status_at_end(pid: int) -> int:
+    """Return how the child *pid* ended, 0 if it has not in time: others wait to be cloned."""
+    life = os.pidfd_open(pid)
+    try:
+        select.select([life], [], [], _LEAVES_S)
+    finally:
+        os.close(life)
+    return os.waitpid(pid, os.WNOHANG)[1]
+
+
 def set_dumpable(dumpable: bool) -> None:
     """Let others of the same user look into this process, or not."""
     _prctl("DUMPABLE", _PR_SET_DUMPABLE, int(dumpable))
@@ -181,6 +196,11 @@ def load_filter(program: bytes) -> None:
     array = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(array))
     _prctl("SECCOMP", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header)
+
+
+def take_descriptor(process: int, fd: int) -> int:
+    """Return a copy of what the descriptor *fd* is in the process that *process* is open on."""
+    return _call("pidfd_getfd", _PIDFD_GETFD, process, fd, 0)
 
 
 def close_from(first: int) -> None:

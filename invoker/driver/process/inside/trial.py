@@ -1,14 +1,15 @@
-"""Try what a zygote and its clones do, end, and say `ok` or what this host refuses."""
+"""Try what a zygote, its clones and keepers do, and say of each `ok` or what this host refuses."""
 
 from __future__ import annotations
 
 import os
+import signal
 
-from invoker.driver.process.inside import confine, kernel, zygote
+from invoker.driver.process.inside import confine, kernel, tracing, zygote
 
 
 def main() -> None:
-    """Print `ok`, or the first refusal."""
+    """Print `ok`, or the first refusal: of namespaces, then of templates."""
     try:
         rootless = os.geteuid() != 0
         if rootless:
@@ -20,6 +21,31 @@ def main() -> None:
     except OSError as error:
         said = str(error)
     os.write(1, (said + "\n").encode())
+    try:
+        said = _try_tracing()
+    except (OSError, tracing.Disobeyed) as error:
+        said = str(error)
+    os.write(1, (said + "\n").encode())
+
+
+def _try_tracing() -> str:
+    """Move a child by a system call; it is killed with us."""
+    if not tracing.is_possible():
+        return "templates are copied on x86-64 alone"
+    gate, gate_end = os.pipe()
+    kernel.set_dumpable(True)
+    twin = kernel.clone(0)
+    if twin == 0:
+        os.read(gate, 1)
+        kernel.clone(kernel.CLONE_VM | kernel.CLONE_PARENT | zygote.ALL_NAMESPACES)
+        signal.pause()
+    tracing.seize(twin)
+    os.write(gate_end, b"1")
+    puppet, child = tracing.Puppet.caught_in_clone(twin)
+    puppet.do(tracing.CLOSE, gate_end)
+    for pid in (child, twin):
+        os.kill(pid, signal.SIGKILL)
+    return "ok"
 
 
 def _try_clone(rootless: bool) -> str:

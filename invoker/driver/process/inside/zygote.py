@@ -9,7 +9,9 @@ descriptors of the channel, stdout, stderr, perhaps cgroups, and perhaps a netwo
 "signal", "child": n, "signal": s}`, because only a parent knows that a pid is still its child's.
 Up: `{"ready": true}`, `{"child": n, "pid": p}`, `{"child": n, "hands_over": true}` with
 descriptors of the child's network, `{"child": n, "exit": status}`, and `"failed": why` with or
-without a child.
+without a child. For templates, down: `{"do": "cast", …}` as for `spawn`, `{"do": "fix", "template":
+n}`, and `{"do": "graft", "template": n, "child": m}` with the doors of the child's cgroups. Up:
+`{"child": n, "fixed": true}`, and `{"child": m}` with `"copy": p` or `"not_copied": why`.
 """
 
 from __future__ import annotations
@@ -18,23 +20,19 @@ import array
 import base64
 import contextlib
 import gc
-import importlib
-import importlib.util
 import json
 import os
 import select
 import signal
-import site
 import socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from invoker.driver.process.inside import confine, init, kernel, rootview
+from invoker.driver.process.inside import confine, init, keeper, kernel, preloading, rootview
+from invoker.driver.process.inside.casts import Casts
 
 MESSAGE_BYTES = 1 << 16
-_LEAVES_S = 1.0
-"""How long a clone that is not let in may take to be gone."""
 _MOST_DESCRIPTORS = 16
 ALL_NAMESPACES = (
     kernel.NEW_USER | kernel.NEW_PID | kernel.NEW_MOUNT
@@ -55,6 +53,7 @@ class Zygote:
         self._serve: Callable[[int], object] | None = None
         self.not_preloaded: list[str] = []
         self._pids: dict[int, int] = {}
+        self._casts = Casts(self.report, self._pids)
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._wake, wake_end = socket.socketpair()
         self._wake_end = wake_end
@@ -74,8 +73,8 @@ class Zygote:
             rootview.build(configuration["view"])
         proxy = configuration["proxy"]
         if proxy is not None:
-            self._serve = _load(proxy)
-            self.not_preloaded = _preload(configuration["preload"])
+            self._serve = preloading.load(proxy)
+            self.not_preloaded = preloading.preload(configuration["preload"])
         else:
             os.chdir("/")
         if len(os.listdir("/proc/self/task")) != 1:
@@ -87,16 +86,18 @@ class Zygote:
 
     def run(self) -> None:
         """Serve until the platform hangs up."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
         while True:
-            for fd, _ in poll.poll():
-                if fd == self._wake.fileno():
-                    self._drain_wakes()
-                    self._reap()
-                elif not self._take_request():
-                    return
+            poll = select.poll()
+            for fd in (self._control.fileno(), self._wake.fileno(), *self._casts.links()):
+                poll.register(fd, select.POLLIN)
+            ready = {fd for fd, _ in poll.poll()}
+            # First: what a keeper says of a copy comes before the end of that copy.
+            self._casts.hear_all()
+            if self._wake.fileno() in ready:
+                self._drain_wakes()
+                self._reap()
+            if self._control.fileno() in ready and not self._take_request():
+                return
 
     def report(self, *descriptors: int, **message: object) -> None:
         """Send *message* to the platform, or end if there is none."""
@@ -114,8 +115,11 @@ class Zygote:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
+                # It was heard before it ended, but perhaps not yet by us.
+                self._casts.hear_all()
                 child = by_pid.get(pid)
-                if child is not None:
+                if not self._casts.has_buried(pid, status) and child is not None:
+                    status = self._casts.end_of(child, status)
                     del self._pids[child]
                     self.report(child=child, exit=status)
 
@@ -131,6 +135,10 @@ class Zygote:
         try:
             if request["do"] == "spawn":
                 self._spawn(request, list(descriptors))
+            elif request["do"] == "cast":
+                self._cast(request, list(descriptors))
+            elif "template" in request:
+                self._casts.ask(request, list(descriptors))
             else:
                 self._signal(request["child"], request["signal"])
         finally:
@@ -167,10 +175,66 @@ class Zygote:
         if problem is not None:
             self._tell(child, pid, problem)
 
+    def _cast(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        """Begin the keeper of a template, which makes the template."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = kernel.clone(0)
+        if pid == 0:
+            ours.close()
+            self._keep(request, descriptors, its)
+        its.close()
+        self._pids[request["child"]] = pid
+        self._casts.add(request["child"], pid, ours)
+
+    def _keep(
+        self, request: Mapping[str, Any], descriptors: list[int], link: socket.socket
+    ) -> NoReturn:
+        """Be a keeper; see there."""
+        try:
+            confine.default_signals()
+            self._die_with_zygote()
+            into_cgroup = descriptors[3] if request["cgroup"] == "v2" else None
+
+            def map_user(pid: int) -> None:
+                map_ids(pid, request["uid"], self._rootless)
+
+            def become_template(gate: int) -> NoReturn:
+                self._become_template(request, descriptors, gate)
+
+            kept = keeper.Keeper(link, request, self._filter, map_user)
+            kept.run(become_template, into_cgroup)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                self.report(child=request["child"], failed=f"{type(error).__name__}: {error}")
+        finally:
+            os._exit(_SETUP_FAILED)
+
+    def _become_template(
+        self, request: Mapping[str, Any], descriptors: list[int], gate: int
+    ) -> NoReturn:
+        """Turn this process into the twin of a template, and the other one into the template."""
+        try:
+            confine.default_signals()
+            if request["cgroup"] == "v1":
+                confine.attach(descriptors[3 : 3 + request["cgroup_files"]])
+            keeper.tell_interpreter_before()
+            # The twin never returns from here: it is stopped in the middle of it.
+            self._clone(request["network"], descriptors[-1], None, keeper.SIBLING)
+            if os.read(gate, 1):
+                self._confine(request, descriptors)
+                kernel.set_dumpable(True)
+                keeper.tell_interpreter_after()
+                self._run_runtime(request)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                self.report(child=request["child"], failed=f"{type(error).__name__}: {error}")
+        finally:
+            os._exit(_SETUP_FAILED)
+
     def _tell(self, child: int, pid: int, problem: OSError) -> None:
         """Say why *child* was not made: of one that was killed meanwhile, that it was."""
         # A clone whose gate was closed without a word leaves by itself.
-        status = _status_at_end(pid) if pid > 0 else 0
+        status = kernel.status_at_end(pid) if pid > 0 else 0
         self._pids.pop(child, None)
         if os.WIFSIGNALED(status):
             self.report(child=child, pid=pid)
@@ -178,19 +242,19 @@ class Zygote:
         else:
             self.report(child=child, failed=str(problem))
 
-    def _clone(self, network: str, prepared: int, into_cgroup: int | None) -> int:
+    def _clone(self, network: str, prepared: int, into_cgroup: int | None, flags: int = 0) -> int:
         """Return 0 in the clone, its pid here. *prepared* is the network for `egress`."""
         if not self._isolated:
             return kernel.clone(0, into_cgroup)
         if network == "none":
-            return kernel.clone(ALL_NAMESPACES, into_cgroup)
+            return kernel.clone(ALL_NAMESPACES | flags, into_cgroup)
         if network == "host":
-            return kernel.clone(ALL_NAMESPACES & ~kernel.NEW_NET, into_cgroup)
+            return kernel.clone(ALL_NAMESPACES & ~kernel.NEW_NET | flags, into_cgroup)
         # A clone has no rights over a network that is not its own, so it is born there.
         kernel.enter_network(prepared)
         pid = -1
         try:
-            pid = kernel.clone(ALL_NAMESPACES & ~kernel.NEW_NET, into_cgroup)
+            pid = kernel.clone(ALL_NAMESPACES & ~kernel.NEW_NET | flags, into_cgroup)
             return pid
         finally:
             if pid != 0:
@@ -266,16 +330,6 @@ class Zygote:
         os._exit(0)
 
 
-def _status_at_end(pid: int) -> int:
-    """Return how the clone *pid* ended, 0 if it has not in time: others wait to be cloned."""
-    life = os.pidfd_open(pid)
-    try:
-        select.select([life], [], [], _LEAVES_S)
-    finally:
-        os.close(life)
-    return os.waitpid(pid, os.WNOHANG)[1]
-
-
 def become_root_of_namespace() -> None:
     """Enter a user namespace in which this process, of an ordinary user, may mount."""
     uid, gid = os.getuid(), os.getgid()
@@ -296,33 +350,6 @@ def map_ids(pid: int, uid: int, rootless: bool) -> None:
 def _write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
-
-
-def _load(proxy: str) -> Callable[[int], object]:
-    """Import the runtime at *proxy*, and with it what functions use; return its entry point."""
-    # `exit` and the like: -S leaves them out together with the host's installed packages.
-    site.setquit()
-    site.setcopyright()
-    site.sethelper()
-    # By path and under a name of ours, so that a function's own `proxy` stays importable.
-    spec = importlib.util.spec_from_file_location("_brisk_proxy", proxy)
-    if spec is None or spec.loader is None:
-        raise ImportError(proxy)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    serve: Callable[[int], object] = module.serve_channel
-    return serve
-
-
-def _preload(names: list[str]) -> list[str]:
-    """Import *names*; return why each that could not be imported was not."""
-    failures = []
-    for name in names:
-        try:
-            importlib.import_module(name)
-        except Exception as error:
-            failures.append(f"{name}: {error}")
-    return failures
 
 
 def main(control: socket.socket, configuration: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ STREAM = "/api/brisk/v1/namespaces/ann/activations/stream"
 USAGE = "/api/brisk/v1/namespaces/ann/usage"
 DAYS = "from=2025-11-01&to=2025-11-30"
 LOGINS = "/api/brisk/v1/namespaces/ann/registries"
+APIS = "/api/brisk/v1/namespaces/ann/apis"
 SEQUENCE = {"exec": {"kind": "sequence", "components": ["/ann/act"]}}
 OFF = {"status": "inactive"}
 RULE = {"trigger": "/ann/tr", "action": "/ann/act"}
@@ -68,6 +69,10 @@ RIGHTS: list[tuple[str, str, Any, int, int]] = [
     ("GET", "limits/act", None, 400, 403),
     ("GET", LOGINS, None, 200, 403),
     ("PUT", f"{LOGINS}/images.example.com", {"username": "u", "password": "p"}, 200, 403),
+    ("GET", APIS, None, 200, 403),
+    ("PUT", f"{APIS}/access?api=/letters", {"perMinute": 9}, 200, 403),
+    ("POST", f"{APIS}/keys?api=/letters", {}, 200, 403),
+    ("DELETE", f"{APIS}/keys/{NEVER}?api=/letters", None, 404, 403),
     ("PUT", "actions/act?overwrite=true", CODE, 200, 403),
     ("PUT", "actions/line?overwrite=true", SEQUENCE, 200, 403),
     ("PUT", "actions/shared/act?overwrite=true", CODE, 200, 403),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from common.settings import GatewaySettings
+from tests.fakes.neighbours import auth, world_of_three
 from tests.fakes.running_api import UUID, Api, running_api
 from tests.unit.controller.api.gateway_calls import MANAGEMENT, create, endpoint, made
 from tests.unit.controller.gateway.documents import document, operation
@@ -189,3 +190,18 @@ async def test_an_api_has_bounds() -> None:
             502,
             "API creation failure: There are 1 APIs already, and no more are allowed.",
         )
+
+
+async def test_nobody_sees_or_changes_the_apis_of_another_key() -> None:
+    async with world_of_three() as world:
+        at = f"basepath=/letters&spaceguid={auth('ann').partition(':')[0]}"
+        for who, seen in (("ann", 1), ("bob", 0), ("team", 0)):
+            found = await world.ask(who, "GET", f"{MANAGEMENT}/getApi.http?accesstoken=T&{at}")
+            assert (found.status, len(found.body["apis"])) == (200, seen)
+        refused = await world.ask("bob", "DELETE", f"{MANAGEMENT}/deleteApi.http?{at}")
+        assert refused.words == {"error": "API deletion failure: API '/letters' does not exist."}
+        own = endpoint(gatewayBasePath="/letters")
+        made = await world.ask("bob", "POST", f"{MANAGEMENT}/createApi?{at}", {"apidoc": own})
+        assert auth("bob").partition(":")[0] in made.body["gwApiUrl"]
+        found = await world.ask("ann", "GET", f"{MANAGEMENT}/getApi.http?{at}")
+        assert [each["value"]["apidoc"]["paths"] for each in found.body["apis"]] == [{}]

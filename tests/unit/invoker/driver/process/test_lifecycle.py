@@ -262,7 +262,12 @@ def main(args):
 
 def test_every_missing_level_is_reported_with_its_remedy() -> None:
     bare = Host(
-        is_root=False, has_uid_range=True, no_namespaces="no", cgroups=None, no_cgroups="no"
+        is_root=False,
+        has_uid_range=True,
+        no_namespaces="no",
+        no_templates="no",
+        cgroups=None,
+        no_cgroups="no",
     )
 
     said = report.describe(bare, {}, SandboxSettings(), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from invoker.driver.process.inside import zygote
+from invoker.driver.process.inside import kernel
 from invoker.driver.process.inside.zygote import Zygote
 
 PROBLEM = PermissionError(13, "Permission denied")
@@ -42,7 +42,7 @@ def test_one_that_was_killed_is_told_to_have_ended(clone: Any) -> None:
 
 
 def test_one_that_stays_holds_up_nobody(clone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zygote, "_LEAVES_S", 0.05)
+    monkeypatch.setattr(kernel, "_LEAVES_S", 0.05)
     began_s = time.monotonic()
     telling = Telling({})
     telling._tell(7, clone.pid, PROBLEM)

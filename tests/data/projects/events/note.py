@@ -1,0 +1,3 @@
+def main(args):
+    print("noted", args.get("who"))
+    return {}

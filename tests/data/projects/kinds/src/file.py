@@ -1,0 +1,2 @@
+def serve(args):
+    return {"from": "file"}

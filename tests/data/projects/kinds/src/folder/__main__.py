@@ -1,0 +1,5 @@
+from part import word
+
+
+def main(args):
+    return {"from": word}

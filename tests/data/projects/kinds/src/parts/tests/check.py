@@ -1,0 +1,1 @@
+raise AssertionError("this is left out of the archive")

@@ -1,0 +1,2 @@
+def main(args):
+    return {"price": f"{args['factor'] * args['amount']} {args['currency']}"}

@@ -1,0 +1,2 @@
+def main(args):
+    return {"steps": args.get("steps", 0) + 1}

@@ -1,0 +1,2 @@
+def main(args):
+    return {"body": "<h1>Hello</h1>"}
