@@ -50,7 +50,8 @@ class RetentionSettings(Group):
     grace_h: int = Field(default=26, ge=1)
     """When a day is closed and its usage summed. Longer than a record may wait in a spool."""
     records_days: int = Field(default=7, ge=1)
-    """How long records are kept, with results and logs. They are dropped once they are summed."""
+    """How long records are kept, with results and logs. They are dropped once they are summed. A
+    namespace may have less or more (`brisk admin limits set NAMESPACE --retentionDays N`)."""
     sums_days: int = Field(default=400, ge=1)
     """How long usage is kept, hour by hour."""
     code_h: int = Field(default=72, ge=1)

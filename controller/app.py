@@ -52,7 +52,9 @@ def table(services: Services) -> tuple[Route, ...]:
     routes = (
         *invocations.routes(),
         *ActivationStream(services).routes(),  # `stream` is no id of an activation
-        *Activations(services.activations).routes(),
+        *Activations(
+            services.activations, services.clock, services.settings.retention.records_days
+        ).routes(),
         *Actions(services).routes(),
         *Packages(services).routes(),
         *Triggers(services, invocations).routes(),

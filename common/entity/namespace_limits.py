@@ -27,8 +27,13 @@ FIELDS: Final[Mapping[str, Form]] = {
     "maxActionConcurrency": "number",
     "maxParameterSize": "size",
     "maxPayloadSize": "size",
+    "retentionDays": "number",
 }
-"""Every limit, in the order in which they are shown. Memory and logs are MB, time is ms."""
+"""Every limit, in the order in which they are shown. Memory and logs are MB, time is ms.
+
+The last is ours: how long records are kept, counted as `retention.records_days` is.
+"""
+RETENTION: Final = "retentionDays"
 MOST: Final = (1 << 31) - 1
 _SIZE: Final = re.compile(r"([0-9]{1,10}) ?(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS: Final = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}

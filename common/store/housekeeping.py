@@ -17,14 +17,16 @@ from typing import Final
 from common import metrics
 from common.clock import Clock
 from common.entity.action_document import NotAnAction, code_of
+from common.entity.namespace_limits import RETENTION, limits_of
 from common.entropy import Entropy
-from common.ids import DocId
+from common.ids import DocId, Namespace
 from common.log import logger
 from common.settings import RetentionSettings
 from common.store.lease import Lease
 from common.store.port import Corrupted, DocStore, Missing, StoreError, Stores, Unbalanced
-from common.store.retention import Retention, Step, due
+from common.store.retention import Retention, Step, due, longest
 from common.store.shard import DAY_MS, HOUR_MS, Shard, State
+from common.store.subject_documents import limits_id
 
 _SOON_S: Final = 60.0
 """After the start, and after something that has to be looked at again."""
@@ -106,8 +108,7 @@ class Housekeeper:
     async def _close_days(self) -> bool:
         known = await self._days.shards()
         is_soon = False
-        steps = due(self._clock.now_ms(), known, self._keep, for_others=self._for_others)
-        for step in steps:
+        for step in await self._due(known):
             if not await self._lease.take():
                 _log.warning("housekeeping_taken_over")
                 return False
@@ -120,6 +121,15 @@ class Housekeeper:
                 if error.retryable:
                     return True
         return is_soon
+
+    async def _due(self, known: Mapping[Shard, State]) -> list[Step]:
+        """Return what to do now. Raises `StoreUnavailable`: nothing goes that somebody may keep."""
+        now_ms = self._clock.now_ms()
+        steps = due(now_ms, known, self._keep, for_others=self._for_others)
+        if any(step.kind == "drop" and known[step.shard] is State.SEALED for step in steps):
+            keep = longest(self._keep, await _kept_days(self._stores.subjects))
+            steps = due(now_ms, known, keep, for_others=self._for_others)
+        return steps
 
     async def _do(self, step: Step, known: Mapping[Shard, State]) -> bool:
         """Do one step; tell whether it has to be gone on with soon."""
@@ -214,3 +224,16 @@ async def _named_code(entities: DocStore) -> set[str]:
         if digest is not None:
             named.add(digest[:_BEGINNING])
     return named
+
+
+async def _kept_days(subjects: DocStore) -> list[int]:
+    """Return for how many days namespaces keep their records that say so themselves.
+
+    Raises `StoreUnavailable`, `Corrupted`.
+    """
+    beginning = limits_id(Namespace(""))
+    return [
+        limits_of(doc.body).number(RETENTION, 0)
+        async for doc in subjects.every()
+        if doc.id.startswith(beginning)
+    ]

@@ -2,13 +2,16 @@
 
 A day is sealed some time after its end, when what was accepted on it has ended and what was written
 elsewhere meanwhile has arrived. Its records are dropped when they have been kept for long enough,
-and its sums much later. Today and tomorrow are prepared, so that nobody waits at midnight. Where
-some processes may make no place, more is prepared for them: where goes what comes late, and the
-days that passed while nothing could be made.
+and its sums much later. A namespace may have its records kept for less time or for more: a day goes
+when nobody keeps it any more, and what a namespace does not keep is not shown until then.
+
+Today and tomorrow are prepared, so that nobody waits at midnight. Where some processes may make no
+place, more is prepared for them: where goes what comes late, and the days that passed while nothing
+could be made.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from common.store.shard import DAY_MS, Shard, State
@@ -28,6 +31,19 @@ class Retention:
     """How long a day stays open."""
     records_ms: int
     sums_ms: int
+
+
+def shown_from_ms(now_ms: int, days: int) -> int:
+    """Return the start from which on records are shown that are kept for *days*.
+
+    Whole days (UTC): as long as the place of such a day stays.
+    """
+    return (now_ms // DAY_MS - days) * DAY_MS
+
+
+def longest(keep: Retention, days: Iterable[int]) -> Retention:
+    """Return *keep* where namespaces have their records kept for *days*."""
+    return replace(keep, records_ms=max([keep.records_ms, *(each * DAY_MS for each in days)]))
 
 
 @dataclass(frozen=True, slots=True)

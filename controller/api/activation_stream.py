@@ -1,14 +1,17 @@
 """Following the activations of a namespace: each record is sent as it is kept, with its log."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
 from common import codec
 from common.entity.activation import ActivationRecord
+from common.entity.namespace_limits import NamespaceLimits
 from common.ids import ACTIVATION_ID_LENGTH, ActivationId
 from controller.api import activation_answer
+from controller.api.bounds import shown_from_ms
 from controller.api.route import Query, Route
 from controller.api.services import Services
 from controller.edge import address, event_stream, query, sse
@@ -64,12 +67,20 @@ class ActivationStream:
         started_ms = query.epoch_ms(request.query, "since")
         if since is None and started_ms is not None:
             since = Since(started_ms=started_ms)
+        if since is not None:
+            shown_ms = self._shown_from_ms(request)
+            since = replace(since, started_ms=max(since.started_ms or shown_ms, shown_ms))
         return await event_stream.answered(
             request,
             _events(self._streams.follow(namespace, name, since)),
             subjects=self._services.subjects,
             write_s=self._services.settings.stream.write_s,
         )
+
+    def _shown_from_ms(self, request: web.Request) -> int:
+        own: NamespaceLimits = request[IDENTITY].own
+        records_days = self._services.settings.retention.records_days
+        return shown_from_ms(self._services.clock.now_ms(), records_days, own)
 
 
 async def _events(told: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:

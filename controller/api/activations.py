@@ -1,14 +1,21 @@
-"""Activations: the records of a namespace, listed and read, never written."""
+"""Activations: the records of a namespace, listed and read, never written.
+
+A record that its namespace does not keep any more is not shown, also where its day is still there:
+somebody else keeps that for longer.
+"""
 
 from typing import Final
 
 from aiohttp import web
 
 from common import codec
+from common.clock import Clock
 from common.entity.activation import ActivationRecord
+from common.entity.namespace_limits import NamespaceLimits
 from common.errors import DocsWithCount
-from common.store.port import ActivationFilter, ActivationStore
+from common.store.port import ActivationFilter, ActivationStore, Missing
 from controller.api import activation_answer
+from controller.api.bounds import shown_from_ms
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.route import Query, Route
 from controller.edge import address, answers, query
@@ -22,8 +29,10 @@ _ONE: Final = {200: "What was asked for.", 404: "There is none, or it has not en
 class Activations:
     """The collection `activations`, and the whole record under our own address."""
 
-    def __init__(self, activations: ActivationStore) -> None:
+    def __init__(self, activations: ActivationStore, clock: Clock, records_days: int) -> None:
         self._activations = activations
+        self._clock = clock
+        self._records_days = records_days
 
     def routes(self) -> tuple[Route, ...]:
         """Return the lines of the table."""
@@ -111,7 +120,7 @@ class Activations:
         wanted = ActivationFilter(
             namespace=namespace,
             name=query.action_filter(asked),
-            since_ms=query.epoch_ms(asked, "since"),
+            since_ms=max(query.epoch_ms(asked, "since") or 0, self._shown_from_ms(request)),
             upto_ms=query.epoch_ms(asked, "upto"),
         )
         if page.count and with_docs:
@@ -127,7 +136,14 @@ class Activations:
         namespace = address.namespace(request)
         activation_id = address.activation_id(request)
         rights.own_namespace(request[IDENTITY], namespace, activation_id)
-        return await self._activations.get(namespace, activation_id)
+        record = await self._activations.get(namespace, activation_id)
+        if record.start_ms < self._shown_from_ms(request):
+            raise Missing
+        return record
+
+    def _shown_from_ms(self, request: web.Request) -> int:
+        own: NamespaceLimits = request[IDENTITY].own
+        return shown_from_ms(self._clock.now_ms(), self._records_days, own)
 
 
 def _line(record: ActivationRecord, *, with_docs: bool) -> dict[str, object]:

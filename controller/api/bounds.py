@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from common.entity.namespace_limits import NamespaceLimits
+from common.entity.namespace_limits import RETENTION, NamespaceLimits
 from common.errors import KindNotAuthorized, LimitOutOfBounds
 from common.settings import LimitSettings
+from common.store import retention
 
 _RANGES: Final = (
     ("minActionMemory", "min_memory_mb", "maxActionMemory", "max_memory_mb"),
@@ -40,6 +41,14 @@ def effective(bounds: LimitSettings, own: NamespaceLimits) -> LimitSettings:
 def payload_bytes(bounds: LimitSettings, own: NamespaceLimits) -> int:
     """Return how large the body of an invocation may be."""
     return min(own.number("maxPayloadSize", bounds.max_payload_bytes), bounds.max_payload_bytes)
+
+
+def shown_from_ms(now_ms: int, records_days: int, own: NamespaceLimits) -> int:
+    """Return the start from which on records of a namespace are shown.
+
+    records_days: of the installation.
+    """
+    return retention.shown_from_ms(now_ms, own.number(RETENTION, records_days))
 
 
 def check_kind(kind: str, bounds: LimitSettings, own: NamespaceLimits) -> None:

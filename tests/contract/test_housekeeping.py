@@ -1,6 +1,7 @@
 """Who keeps house, and what becomes of days and code in the course of time, in every store."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any, cast
 
@@ -10,7 +11,8 @@ from structlog.testing import capture_logs
 from common import log, metrics
 from common.clock import SystemClock
 from common.entity.action import Action, Exec
-from common.ids import DocId
+from common.entity.namespace_limits import RETENTION
+from common.ids import DocId, Namespace
 from common.settings import RetentionSettings
 from common.store.actions import ActionStore
 from common.store.housekeeping import Housekeeper
@@ -18,12 +20,14 @@ from common.store.lease import Lease
 from common.store.port import (
     Corrupted,
     DayStore,
+    Doc,
     Missing,
     SealReport,
     Stores,
     StoreUnavailable,
 )
 from common.store.shard import Shard, State
+from common.store.subject_documents import limits_id
 from tests.contract.closed import ALL, TODAY, bill, written
 from tests.contract.conftest import Reopen
 from tests.fakes.clock import FakeClock
@@ -36,6 +40,18 @@ TEN_MINUTES_MS = 600_000
 def housekeeper(stores: Stores, clock: FakeClock, **changes: Any) -> Housekeeper:
     settings = KEEP.model_copy(update=changes)
     return Housekeeper(stores, settings, clock, name="test")
+
+
+class Unreadable:
+    """Stores whose subjects cannot be read now."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.activations, self.meta = stores.activations, stores.meta
+        self.subjects = self
+
+    async def every(self) -> AsyncIterator[Doc]:
+        raise StoreUnavailable("away")
+        yield
 
 
 async def states(stores: Stores) -> dict[Shard, State]:
@@ -75,6 +91,44 @@ async def test_the_life_of_a_day(stores: Stores) -> None:
     await house.once()
     assert TODAY not in await states(stores)
     assert await bill(stores.activations) == (0, 0, 0)
+
+
+async def test_a_day_stays_for_as_long_as_some_namespace_keeps_it(stores: Stores) -> None:
+    clock = FakeClock(NOON_MS)
+    house = housekeeper(stores, clock)
+    await written(stores, a_record(1), a_record(2))
+    await stores.subjects.create(limits_id(Namespace("less")), {RETENTION: 1})
+    more = await stores.subjects.create(limits_id(Namespace("more")), {RETENTION: 30})
+    for days in (2, 8, 29):
+        clock.advance(ms=NOON_MS + days * DAY_MS - clock.now_ms())
+        await house.once()
+        assert (await states(stores))[TODAY] is State.SEALED, "nothing goes early either"
+
+    clock.advance(ms=2 * DAY_MS)
+    await house.once()
+    assert (await states(stores))[TODAY] is State.DROPPED
+    assert await bill(stores.activations) == (2, 3, 768)
+
+    await written(stores, a_record(5, start_ms=clock.now_ms()))
+    await stores.subjects.replace(limits_id(Namespace("more")), more, {})
+    day = Shard(clock.now_ms() // DAY_MS)
+    clock.advance(ms=2 * DAY_MS)
+    await house.once()
+    clock.advance(ms=6 * DAY_MS)
+    await house.once()
+    assert (await states(stores))[day] is State.DROPPED
+
+
+async def test_nothing_goes_while_it_is_not_known_who_keeps_it(stores: Stores) -> None:
+    clock = FakeClock(NOON_MS)
+    house = housekeeper(stores, clock)
+    await written(stores, a_record(1))
+    clock.advance(ms=2 * DAY_MS)
+    await house.once()
+    clock.advance(ms=30 * DAY_MS)
+    object.__setattr__(house, "_stores", Unreadable(stores))
+    await house.once()
+    assert (await states(stores))[TODAY] is State.SEALED
 
 
 async def test_after_a_long_sleep_all_days_are_caught_up_with(stores: Stores) -> None:

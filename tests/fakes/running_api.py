@@ -42,7 +42,7 @@ from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
 from controller.stream.activations import ActivationStreams
 from tests.fakes.clock import FakeClock
-from tests.fakes.records import a_record, an_id
+from tests.fakes.records import NOON_MS, a_record, an_id
 
 UUID = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502"
 KEY = "k" * 64
@@ -312,7 +312,7 @@ async def running_api(
     subjects: who has a key, in place of the one guest.
     """
     docs, blobs, activations = MemoryDocs(), MemoryBlobs(), MemoryActivations()
-    invoker, clock = Obedient(), FakeClock()
+    invoker, clock = Obedient(), FakeClock(NOON_MS)
     health = {InvokerId(0): True}
     catalog = Catalog.over(docs, blobs, clock=clock)
     streams = ActivationStreams(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.store.retention import Retention, Step, coming, due
+from common.store.retention import Retention, Step, coming, due, longest, shown_from_ms
 from common.store.shard import DAY_MS, HOUR_MS, Shard, State
 
 KEEP = Retention(grace_ms=26 * HOUR_MS, records_ms=7 * DAY_MS, sums_ms=400 * DAY_MS)
@@ -106,3 +106,20 @@ def test_what_is_done_leads_to_rest_and_nothing_goes_before_it_is_sealed(
     left = steps(known)
     assert {step.kind for step in left} <= {"seal"}, "which verifies"
     assert all(known[step.shard] is State.SEALED for step in left)
+
+
+def test_a_day_goes_when_nobody_keeps_it_any_more() -> None:
+    sealed = COMING | {Shard(TODAY - 20): State.SEALED}
+    noon_ms = TODAY * DAY_MS + 12 * HOUR_MS
+    for days, kind in (([], "drop"), ([1, 0], "drop"), ([19], "drop"), ([20, 3], "seal")):
+        [step] = due(noon_ms, sealed, longest(KEEP, days))
+        assert (step.kind, days) == (kind, days)
+
+
+@given(days=st.integers(0, 1 << 31), age=st.integers(0, 1 << 31), ms=st.integers(0, DAY_MS - 1))
+def test_what_is_shown_is_what_is_kept(days: int, age: int, ms: int) -> None:
+    """A record of a day is shown exactly until that day would go for its namespace alone."""
+    now_ms, kept = TODAY * DAY_MS + ms, Retention(grace_ms=0, records_ms=days * DAY_MS, sums_ms=0)
+    [step] = due(now_ms, COMING | {Shard(TODAY - 1 - age): State.SEALED}, kept)
+    noon_ms = (TODAY - 1 - age) * DAY_MS + 12 * HOUR_MS
+    assert (noon_ms >= shown_from_ms(now_ms, days)) == (step.kind == "seal")

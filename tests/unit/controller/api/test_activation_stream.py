@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 
 from common.entity.activation import ActivationRecord
 from common.settings import StreamSettings
-from tests.fakes.records import a_record
+from tests.fakes.records import NOON_MS, a_record
 from tests.fakes.running_api import Api, OneGuest, authorization, running_api
 
 PATH = "/api/brisk/v1/namespaces/_/activations/stream"
@@ -82,10 +82,10 @@ async def test_a_name_that_was_never_given_begins_now(api: Api, name: str) -> No
 
 async def test_the_past_is_sent_where_it_is_asked_for(api: Api) -> None:
     record = end(api, 1)
-    async with followed(api, "?since=0&name=a") as answer:
+    async with followed(api, f"?since={NOON_MS}&name=a") as answer:
         assert (await told(answer))["id"].endswith(record.activation_id)
     wanted, _, _ = api.activations.asked[0]
-    assert (wanted.since_ms, wanted.name) == (0, "a")
+    assert (wanted.since_ms, wanted.name) == (NOON_MS, "a")
 
 
 async def test_who_may_not_follow_is_told_so(api: Api) -> None:

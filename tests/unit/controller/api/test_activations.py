@@ -9,7 +9,7 @@ from common import metrics
 from common.entity.activation import Response, Status
 from common.ids import InvokerId
 from common.store.port import ActivationFilter, UsageRow
-from tests.fakes.records import HOUR_MS, NOON_MS, a_record, an_action, an_id
+from tests.fakes.records import DAY_MS, HOUR_MS, NOON_MS, a_record, an_action, an_id
 from tests.fakes.running_api import GUEST, Api
 
 
@@ -93,14 +93,16 @@ async def test_a_list_has_a_line_each_or_whole_records(api: Api) -> None:
         ("?name=", {}, 30, 0),
         ("?name=%20", {}, 30, 0),
         ("?name=pkg/a", {"name": "pkg/a"}, 30, 0),
-        ("?since=5&upto=7", {"since_ms": 5, "upto_ms": 7}, 30, 0),
+        (f"?since={NOON_MS}&upto=7", {"since_ms": NOON_MS, "upto_ms": 7}, 30, 0),
+        ("?since=5", {}, 30, 0),
     ],
 )
 async def test_a_list_is_filtered_as_asked(
     api: Api, query: str, wanted: dict[str, Any], limit: int, skip: int
 ) -> None:
     assert (await api.ask("GET", "~/activations" + query))[:2] == (200, [])
-    expected = ActivationFilter(namespace=GUEST.namespace, **wanted)
+    kept_ms = NOON_MS - 12 * HOUR_MS - 7 * DAY_MS
+    expected = ActivationFilter(namespace=GUEST.namespace, **{"since_ms": kept_ms, **wanted})
     assert api.activations.asked == [(expected, limit, skip)]
 
 

@@ -8,7 +8,8 @@ from common.entity.namespace_limits import NONE, NamespaceLimits, limits_of
 from common.errors import KindNotAuthorized, LimitOutOfBounds
 from common.settings import LimitSettings
 from controller.api.bounds import check_kind, check_limits, effective, payload_bytes
-from tests.fakes.running_api import running_api
+from tests.fakes.records import DAY_MS, NOON_MS, a_record, an_id
+from tests.fakes.running_api import authorization, running_api
 
 CODE = {"kind": "python:3.11", "code": "def main(a): return a"}
 MEMORY = {"minActionMemory": 200, "maxActionMemory": 300}
@@ -104,3 +105,33 @@ async def test_limits_of_a_namespace_hold_and_are_shown() -> None:
         status, body, _ = await api.ask("POST", "~/actions/hello", {"p": "x" * 2048})
         assert status == 413
         assert body["error"].startswith("Request larger than allowed: ")
+
+
+@pytest.mark.parametrize(
+    ("own", "days"), [({}, 7), ({"retentionDays": 2}, 2), ({"retentionDays": 30}, 30)]
+)
+async def test_a_namespace_is_shown_the_records_that_it_keeps(
+    own: dict[str, int], days: int
+) -> None:
+    """Also where the days of others are still there."""
+    midnight_ms = NOON_MS // DAY_MS * DAY_MS
+    kept, gone = (
+        a_record(number, start_ms=start_ms, activation_id=an_id(number))
+        for number, start_ms in enumerate(
+            (midnight_ms - days * DAY_MS, midnight_ms - days * DAY_MS - 1)
+        )
+    )
+    async with running_api(own=limits_of(own)) as api:
+        api.activations.put(kept)
+        api.activations.put(gone)
+        for suffix in ("", "/logs", "/result"):
+            path = f"~/activations/{{}}{suffix}"
+            assert (await api.ask("GET", path.format(kept.activation_id)))[0] == 200
+            assert (await api.ask("GET", path.format(gone.activation_id)))[0] == 404
+        stream = "/api/brisk/v1/namespaces/_/activations/stream?since=0"
+        for asked in ("~/activations", "~/activations?since=0", "~/activations?count=true"):
+            await api.ask("GET", asked)
+        async with api.client.get(stream, headers={"Authorization": authorization()}) as answer:
+            assert await answer.content.readany()
+        cutoffs = {wanted.since_ms for wanted, _, _ in api.activations.asked}
+        assert (cutoffs, len(api.activations.asked)) == ({kept.start_ms}, 4)
