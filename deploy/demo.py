@@ -18,7 +18,7 @@ from pathlib import Path
 
 from deploy.bill import account
 from deploy.local_cluster import DidNotStart, cluster
-from deploy.tour import break_and_look, compose_and_look, run_and_look
+from deploy.tour import break_and_look, compose_and_look, run_and_look, serve_and_look
 from deploy.visitor import COMMANDS, Demo, NotAsItShouldBe
 
 READY_S = 20
@@ -64,7 +64,9 @@ def platform(demo: Demo) -> Iterator[None]:
 @contextmanager
 def clustered(demo: Demo) -> Iterator[None]:
     """Have a cluster run while inside."""
-    demo.say("Start a cluster: Kafka, a document store, Docker, one controller and two invokers")
+    demo.say(
+        "Start a cluster: Kafka, a document store, Docker; a controller, two invokers, a clock"
+    )
     with cluster(demo.folder, Path(demo.environment["WSK_CONFIG_FILE"])) as demo.cluster:
         yield
         demo.say("Stop")
@@ -79,6 +81,7 @@ def main() -> int:
             with clustered(demo) if os.getenv("CLUSTER") == "1" else platform(demo):
                 run_and_look(demo)
                 compose_and_look(demo)
+                serve_and_look(demo)
                 break_and_look(demo)
                 account(demo)
         except (NotAsItShouldBe, DidNotStart, subprocess.SubprocessError, OSError) as error:

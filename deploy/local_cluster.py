@@ -1,4 +1,4 @@
-"""A cluster on this machine, for a while: broker, document store, one controller, two invokers.
+"""A cluster on this machine, for a while: broker, store, controller, invokers, provider of events.
 
 Broker and store come from deploy/dev with ports and folders of their own, so that none that is
 there already is touched. A container engine that answers is used; where none does, root starts one.
@@ -71,9 +71,14 @@ def cluster(folder: Path, properties: Path) -> Iterator[LocalCluster]:
         }
         containers = _engine(stack)
         shared |= containers
-        port = _free_port()
+        port, events_port = _free_port(), _free_port()
         url = f"http://127.0.0.1:{port}"
-        stack.enter_context(_process(folder, "controller", 0, port, shared))
+        ours = shared | {
+            "BRISK_SECRET_FILE": str(_secret(folder)),
+            "BRISK_EVENTS__URL": f"http://127.0.0.1:{events_port}",
+            "BRISK_EVENTS__API_HOST": url,
+        }
+        stack.enter_context(_process(folder, "controller", 0, port, ours))
         shared |= {
             "BRISK_INVOKER__API_HOST": url,
             "BRISK_COUCHDB__USER": MEMBER,
@@ -81,6 +86,7 @@ def cluster(folder: Path, properties: Path) -> Iterator[LocalCluster]:
         }
         for number in range(INVOKERS):
             stack.enter_context(_process(folder, "invoker", number, _free_port(), shared))
+        stack.enter_context(_process(folder, "controller.events", 0, events_port, ours))
         _wait_until_up(url)
         properties.touch(mode=0o600)
         properties.write_text(f"APIHOST={url}\nAUTH={auth}\n")
@@ -100,6 +106,14 @@ def _service(stack: ExitStack, folder: Path, name: str) -> int:
     if run([script, "start"], timeout=FETCH_S).returncode != 0:
         raise DidNotStart(f"{name} did not start")
     return port
+
+
+def _secret(folder: Path) -> Path:
+    """Make what controllers and providers of events share: it decrypts the keys of namespaces."""
+    path = folder / "secret"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32))
+    return path
 
 
 def _users(couchdb: str) -> dict[str, str]:
@@ -153,7 +167,7 @@ def _process(
     own = {
         "BRISK_DATA": str(folder / f"{part}{number}"),
         "BRISK_HTTP__PORT": str(port),
-        f"BRISK_{part.upper()}__ID": str(number),
+        f"BRISK_{part.rpartition('.')[2].upper()}__ID": str(number),
     }
     path = folder / f"{part}{number}.log"
     print(f"$ python -m {part}    # {part} {number}", flush=True)

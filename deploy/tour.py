@@ -124,6 +124,25 @@ def compose_and_look(demo: Demo) -> None:
     demo.read(path, expect="<h1>Hello World</h1>")
 
 
+def serve_and_look(demo: Demo) -> None:
+    """Give a function an address of its own, and a clock."""
+    demo.say("An API: addresses of your own, and a page that describes them and tries a call")
+    line = "api create /greetings /hello get page --apiname Greetings --response-type http"
+    said = demo.brisk(line, expect="created API /greetings/hello GET")
+    address = said.split()[-1]
+    demo.read(f"{address}?name=World", expect="<h1>Hello World</h1>")
+    page = f"{address.removesuffix('/hello')}/_docs"
+    demo.read(page, expect="<title>Greetings</title>", shows=False)
+
+    demo.say("An alarm: a trigger that fires every second, in the time of a city")
+    feed = "--feed /whisk.system/alarms/alarm --param timezone Asia/Kolkata"
+    line = f"trigger create tick {feed} --param cron '* * * * * *'"
+    demo.brisk(line, expect="created trigger tick", last_lines=1)
+    demo.brisk("rule create greet-time tick hello", expect="created rule greet-time")
+    demo.await_activation("tick", at_least=2)
+    demo.brisk("trigger delete tick", expect="deleted trigger tick", last_lines=1)
+
+
 def break_and_look(demo: Demo) -> None:
     """Let functions go wrong in three ways; each record says how."""
     demo.say("A function that fails says why, and its caller's exit code tells")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -41,14 +42,17 @@ class Demo:
         data = text if isinstance(text, bytes) else text.lstrip("\n").encode()
         (self.folder / name).write_bytes(data)
 
-    def brisk(self, line: str, *, expect: str, exit_code: int = 0) -> str:
+    def brisk(
+        self, line: str, *, expect: str, exit_code: int = 0, last_lines: int | None = None
+    ) -> str:
         """Type `brisk LINE`, show it with its output, and return the output.
 
+        last_lines: show these only.
         Raises `NotAsItShouldBe` unless it holds *expect* and the command ends with *exit_code*.
         """
         print(f"$ brisk {line}", flush=True)
         ended = subprocess.run(
-            [COMMANDS / "brisk", *line.split()],
+            [COMMANDS / "brisk", *shlex.split(line)],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -57,28 +61,31 @@ class Demo:
             check=False,
         )
         output = ended.stdout + ended.stderr
-        print(output, end="", flush=True)
+        shown = output.splitlines()[-last_lines:] if last_lines else output.splitlines()
+        print(*shown, sep="\n", flush=True)
         if ended.returncode != exit_code:
             raise NotAsItShouldBe(f"exit code {ended.returncode}, not {exit_code}")
         if expect not in output:
             raise NotAsItShouldBe(f"the output does not say {expect!r}")
         return output
 
-    def read(self, path: str, *, expect: str) -> str:
-        """Read an address of the platform as a browser would, show it, and return what it says.
+    def read(self, address: str, *, expect: str, shows: bool = True) -> None:
+        """Read an address as a browser would, and show what it says.
 
+        address: a URL, or a path of the platform. shows: else how long it is.
         Raises `NotAsItShouldBe` unless it holds *expect*.
         """
-        wskprops = Path(self.environment["WSK_CONFIG_FILE"]).read_text()
-        host = dict(line.split("=", 1) for line in wskprops.split())["APIHOST"]
-        url = f"{host if '://' in host else 'http://' + host}{path}"
+        url = address
+        if address.startswith("/"):
+            wskprops = Path(self.environment["WSK_CONFIG_FILE"]).read_text()
+            host = dict(line.split("=", 1) for line in wskprops.split())["APIHOST"]
+            url = f"{host if '://' in host else 'http://' + host}{address}"
         print(f"$ curl {url}", flush=True)
         with urlopen(url, timeout=STEP_S) as answer:
             text = str(answer.read().decode())
-        print(text, flush=True)
+        print(text if shows else f"({len(text)} characters of HTML)", flush=True)
         if expect not in text:
             raise NotAsItShouldBe(f"the page does not say {expect!r}")
-        return text
 
     def await_activation(self, name: str, *, at_least: int) -> None:
         """Return when *name* has *at_least* so many activations, and show them.

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.tour import PAGE
 from tests.fakes.api import Api
 from tests.fakes.browser import PROGRAM, Page, running_browser
 from tests.fakes.embedded import RunningPlatform
@@ -51,7 +52,13 @@ def is_quiet(page: Page) -> bool:
 async def test_pages_pictures_and_data_are_shown(platform: RunningPlatform, tmp_path: Path) -> None:
     api = Api(platform.url, platform.auth)
     web = [{"key": "web-export", "value": True}]
-    for name, code in {"html": HTML, "svg": SVG, "data": JSON, "counter": COUNTER}.items():
+    for name, code in {
+        "demo": PAGE,
+        "html": HTML,
+        "svg": SVG,
+        "data": JSON,
+        "counter": COUNTER,
+    }.items():
         api.put_action(name, code, annotations=web)
     at = f"{platform.url}/api/v1/web/guest/default"
     async with running_browser(tmp_path) as browser:
@@ -60,6 +67,10 @@ async def test_pages_pictures_and_data_are_shown(platform: RunningPlatform, tmp_
         assert (page.status, page.media_type) == (200, "text/html")
         assert await page.value("document.title") == "World!"
         assert is_quiet(page)
+
+        shown = await browser.open(f"{at}/demo?name=World")
+        assert await shown.value("document.querySelector('h1').textContent") == "Hello World"
+        assert is_quiet(shown)
 
         picture = await browser.open(f"{at}/svg.svg")
         assert picture.media_type == "image/svg+xml"
