@@ -10,7 +10,7 @@ from cli.yamltree import json_of, parse
 MOST_BYTES: Final = 4 << 20
 """The platform takes less; nobody waits for a file that is something else altogether."""
 _YAML: Final = (".yaml", ".yml")
-_FIELDS: Final = ("swagger", "basePath", "info", "paths")
+_FIELDS: Final = ("swagger", "basePath", "info")
 
 
 def read(name: str) -> tuple[str, dict[str, Json]]:
@@ -37,13 +37,20 @@ def _read(name: str) -> tuple[str, dict[str, Json]]:
             raise Failure(f"Error parsing swagger file '{name}': {error}") from error
     if not isinstance(document, dict):
         raise Failure(f"Error parsing swagger file '{name}': a JSON object is needed")
-    if any(not document.get(field) for field in _FIELDS if field != "paths") or not isinstance(
-        document.get("paths"), dict
-    ):
+    _check(document)
+    return text, document
+
+
+def _check(document: dict[str, Json]) -> None:
+    if "openapi" in document:
+        if not document.get("info") or not isinstance(document.get("paths"), dict):
+            raise Failure("The OpenAPI document is invalid (missing info or paths fields)")
+        return
+    lacks = any(not document.get(field) for field in _FIELDS)
+    if lacks or not isinstance(document.get("paths"), dict):
         raise Failure("Swagger file is invalid (missing basePath, info, paths, or swagger fields)")
     if not str(document["basePath"]).startswith("/"):
         raise Failure("Swagger file basePath must start with a leading slash (/)")
-    return text, document
 
 
 def _text(name: str) -> str:

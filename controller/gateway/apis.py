@@ -15,7 +15,7 @@ from common.ids import Namespace
 from common.settings import GatewaySettings
 from common.store.apis import ApiStore
 from common.store.port import Conflict, Missing
-from controller.gateway import document, paths, validation
+from controller.gateway import document, openapi, paths, validation
 from controller.gateway.document import Document, Endpoint
 from controller.gateway.validation import Bounds
 
@@ -50,8 +50,11 @@ class Apis:
     async def put_document(self, tenant: str, namespace: Namespace, given: Document) -> Api:
         """Have the API at the base path of *given* be what that says; return the API.
 
-        Raises as `put_endpoint` does.
+        given: Swagger 2.0, or OpenAPI 3, which becomes that. Raises as `put_endpoint` does.
         """
+        validation.require_bounded(given, self._bounds)
+        if openapi.is_openapi(given):
+            given = openapi.swagger_of(given)
         self._require_valid(given)
         return await self._put(
             tenant, namespace, paths.base_path(given["basePath"]), lambda _: given

@@ -39,6 +39,10 @@ def test_a_file_is_sent_as_it_is(line: Run, api: FakeApi, home: Path) -> None:
             "paths, or swagger fields)",
         ),
         (
+            '{"openapi": "3.0.3"}',
+            "Unable to parse swagger file: The OpenAPI document is invalid (missing info or paths",
+        ),
+        (
             json.dumps(SWAGGER | {"basePath": "base"}),
             "Unable to parse swagger file: Swagger file basePath must start with a leading slash",
         ),
@@ -49,6 +53,14 @@ def test_a_file_that_is_none(line: Run, api: FakeApi, home: Path, text: str, sai
     refused = line("wsk api create -c api.json")
     assert (refused.exit, api.asked) == (1, [])
     assert refused.stderr.startswith(f"error: {said}")
+
+
+def test_openapi_3_has_no_base_path_of_its_own(line: Run, api: FakeApi, home: Path) -> None:
+    text = json.dumps({"openapi": "3.0.3", "info": {"title": "x"}, "paths": {}})
+    (home / "api.json").write_text(text)
+    api.answer(f"POST {AT}/createApi", VALUE)
+    assert line("wsk api create -c api.json").exit == 0
+    assert api.asked[0].body == {"apidoc": {"namespace": "_", "swagger": text}}
 
 
 def test_a_file_that_is_not_there(line: Run, api: FakeApi) -> None:

@@ -1,5 +1,6 @@
 """APIs are managed as OpenWhisk's clients do it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -61,6 +62,27 @@ async def test_a_whole_document_takes_the_place_of_what_is_there(api: Api) -> No
     value = await made(api, {"namespace": "_", "swagger": given})
     assert value["apidoc"] == given
     assert len(await listed(api)) == 1
+
+
+async def test_openapi_3_becomes_swagger_2(api: Api) -> None:
+    given = {
+        "openapi": "3.1.0",
+        "info": {"title": "books", "version": "1"},
+        "servers": [{"url": "https://example.com/books"}],
+        "paths": {"/x": {"get": operation("one")}},
+    }
+    value = await made(api, {"namespace": "_", "swagger": json.dumps(given)})
+    assert value["apidoc"] == {
+        "swagger": "2.0",
+        "info": given["info"],
+        "basePath": "/books",
+        "paths": given["paths"],
+    }
+    status, told = await create(api, {"namespace": "_", "swagger": given | {"openapi": "9"}})
+    assert (status, told["error"]) == (
+        502,
+        "API creation failure: The document says openapi '9': 3.0 and 3.1 can be read.",
+    )
 
 
 async def test_a_path_goes_with_its_last_verb_and_an_api_with_its_last_path(api: Api) -> None:
