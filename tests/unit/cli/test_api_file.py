@@ -55,6 +55,41 @@ def test_a_file_that_is_none(line: Run, api: FakeApi, home: Path, text: str, sai
     assert refused.stderr.startswith(f"error: {said}")
 
 
+YAML = """
+swagger: '2.0'
+basePath: /base
+info: {title: letters, version: 1.0}
+paths:
+  /b: &b
+    get:
+      operationId: getB
+      responses:
+        200: {description: It}
+  /c:
+    get:
+      responses: {default: {description: 2020-01-01}}
+"""
+
+
+@pytest.mark.parametrize("file", ["api.yaml", "api.yml"])
+def test_yaml_is_sent_as_json(line: Run, api: FakeApi, home: Path, file: str) -> None:
+    (home / file).write_text(YAML)
+    api.answer(f"POST {AT}/createApi", VALUE)
+    done = line(f"wsk api create -c {file}")
+    assert (done.exit, done.stderr) == (0, "")
+    sent = json.loads(api.asked[0].body["apidoc"]["swagger"])
+    assert sent["paths"]["/b"]["get"]["responses"] == {"200": {"description": "It"}}
+    assert sent["paths"]["/c"]["get"]["responses"]["default"]["description"] == "2020-01-01"
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2", "", "[]"])
+def test_yaml_that_is_none(line: Run, api: FakeApi, home: Path, text: str) -> None:
+    (home / "api.yaml").write_text(text)
+    refused = line("wsk api create -c api.yaml")
+    assert (refused.exit, api.asked) == (1, [])
+    assert refused.stderr.startswith("error: Unable to parse swagger file: ")
+
+
 def test_openapi_3_has_no_base_path_of_its_own(line: Run, api: FakeApi, home: Path) -> None:
     text = json.dumps({"openapi": "3.0.3", "info": {"title": "x"}, "paths": {}})
     (home / "api.json").write_text(text)
