@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cli.failures import Change, Failure, Remedy
+from cli.failures import NOT_ALLOWED, Change, Failure, Remedy
 from cli.jsontext import Json
 from cli.names import OWN, EntityName, parse_entity
 from cli.shapes import Shape
@@ -39,6 +39,26 @@ API: Final = Shape(
     {"namespace": "", "gwApiUrl": "", "gwApiActivated": False, "tenantId": "", "apidoc": {}},
     parts={"apidoc": SWAGGER},
 )
+
+
+def shown_document(document: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the document of an API as it is printed: without empty lists of parameters."""
+    paths = {path: _without_nothing(item) for path, item in document["paths"].items()}
+    return SWAGGER.laid_out({**document, "paths": paths})
+
+
+def shown_api(value: Mapping[str, Json]) -> dict[str, Json]:
+    """Return one API of an answer as it is printed."""
+    return API.laid_out({**value, "apidoc": shown_document(value["apidoc"])})
+
+
+def _without_nothing(item: Mapping[str, Json]) -> dict[str, Json]:
+    return {
+        verb: {key: each for key, each in operation.items() if key != "parameters" or each}
+        if isinstance(operation, dict)
+        else operation
+        for verb, operation in item.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,9 @@ def typed_endpoint(words: Sequence[str], name: str, response_type: str) -> Endpo
     try:
         entity = parse_entity(action)
     except Failure as failure:
-        raise failure.within(f"'{action}' is not a valid action name") from failure
+        reason = "A valid qualified name must be specified."
+        text = f"'{action}' is not a valid action name: {reason}"
+        raise Failure(text, NOT_ALLOWED, remedy=failure.remedy) from failure
     if name and is_name:
         raise Failure("An API name can only be specified once.")
     return Endpoint(base_path, path, verb.upper(), entity, name)

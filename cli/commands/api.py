@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli import apis
-from cli.apis import API, SWAGGER, Endpoint, Operation, checked, operations
+from cli.apis import Endpoint, Operation, checked, operations, shown_api, shown_document
 from cli.commands.api_access import key, limit
 from cli.commands.entities import page_options
 from cli.console import bold, ok, print_json
@@ -80,7 +80,7 @@ def create(
     apidoc = apis.described(endpoint, config.host_url, config.auth, response_type, secret)
     with _unable("Unable to create API"):
         made = checked(client.create_api(apidoc, config.gateway_query, response_type))
-    if not shown(session, API.laid_out(made)):
+    if not shown(session, shown_api(made)):
         _print_made(made, endpoint)
 
 
@@ -95,9 +95,8 @@ def get(session: Session, words: Words, full: bool, form: str) -> None:
     with _unable(f"Unable to get API '{name}'"):
         found = _found(session, {"basepath": name})
     if not found:
-        kind = "basepath" if name.startswith("/") else "API name"
-        raise Failure(f"API does not exist for {kind} {name}", shows_usage=False)
-    value = API.laid_out(found[0]) if full else SWAGGER.laid_out(found[0]["apidoc"])
+        raise Failure(f"API does not exist for basepath {name}", shows_usage=False)
+    value = shown_api(found[0]) if full else shown_document(found[0]["apidoc"])
     if shown(session, value):
         return
     if form.lower() == "yaml":
@@ -159,7 +158,7 @@ def _create_whole(session: Session, file: str) -> None:
     with _unable("Unable to create API"):
         apidoc = {"namespace": OWN, "swagger": text}
         made = checked(client.create_api(apidoc, config.gateway_query, "json"))
-    if shown(session, API.laid_out(made)):
+    if shown(session, shown_api(made)):
         return
     for row in operations(made):
         _print_created(row.base_path.removesuffix("/") + row.path, row.verb, row.action, row.url)
@@ -187,7 +186,9 @@ def _secret(client: "Client", name: EntityName) -> Json:
     try:
         action = client.action(name, code=False)
     except Failure as failure:
-        raise failure.within(f"Unable to get action '{name}'") from failure
+        whole = failure.within(f"Unable to get action '{name}'", shows_usage=True)
+        whole.exit_code = GENERAL if failure.status is not None else failure.exit_code
+        raise whole from failure
     if annotation(action, "web-export") is not True:
         line = f'wsk action update "{name}" --web true'
         raise Failure(
@@ -221,6 +222,6 @@ def _unable(said: str) -> Iterator[None]:
     try:
         yield
     except Failure as failure:
-        whole = failure.within(said, shows_usage=True)
+        whole = failure.within(said, shows_usage=False)
         whole.exit_code = GENERAL if failure.status is not None else failure.exit_code
         raise whole from failure

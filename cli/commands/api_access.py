@@ -138,8 +138,7 @@ def _described(session: Session, name: str) -> dict[str, Json]:
     except Failure as failure:
         raise failure.within(f"Unable to get API '{name}'") from failure
     if not found:
-        kind = "basepath" if name.startswith("/") else "API name"
-        raise Failure(f"API does not exist for {kind} {name}", shows_usage=False)
+        raise Failure(f"API does not exist for basepath {name}", shows_usage=False)
     return found[0]
 
 

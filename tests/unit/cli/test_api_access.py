@@ -110,7 +110,7 @@ def test_an_answer_that_refuses(line: Run, api: FakeApi, typed: str, text: str) 
 def test_an_api_that_is_not_there(line: Run, api: FakeApi) -> None:
     api.answer(f"GET {AT}", [])
     refused = line("brisk api key list x")
-    assert (refused.exit, refused.stderr) == (1, "error: API does not exist for API name x\n")
+    assert (refused.exit, refused.stderr) == (1, "error: API does not exist for basepath x\n")
 
 
 def test_openwhisks_command_line_has_no_such_commands(line: Run, api: FakeApi) -> None:
