@@ -354,8 +354,9 @@ def count_ended(record: ActivationRecord) -> None:
 
 
 def count_request(route: RouteClass, status: int) -> None:
-    """Count a request that was answered with HTTP *status*, 200 to 599."""
-    REQUESTS[route, _CODES[status // 100 - 2]].inc()
+    """Count a request that was answered with HTTP *status*; a web action may choose any."""
+    family = min(max(status // 100, 2), 5)
+    REQUESTS[route, _CODES[family - 2]].inc()
 
 
 Reading: TypeAlias = Callable[[], float]

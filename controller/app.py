@@ -13,6 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
+from controller.api import page_shortcut, shortcut
 from controller.api.actions import Actions
 from controller.api.activation_stream import ActivationStream
 from controller.api.activations import Activations
@@ -25,16 +26,18 @@ from controller.api.invocations import Invocations
 from controller.api.namespaces import Namespaces
 from controller.api.openapi import OpenApi
 from controller.api.packages import Packages
+from controller.api.page_shortcut import PageShortcut
 from controller.api.registries import Registries
 from controller.api.route import Route, register
 from controller.api.rules import Rules
 from controller.api.services import Services
-from controller.api.shortcut import PREFIX, Shortcut
+from controller.api.shortcut import Shortcut
 from controller.api.triggers import Triggers
 from controller.api.usage import Usage
 from controller.api.webactions import WebActions
 from controller.edge.gate import Gate
-from controller.edge.hot import HotListener
+from controller.edge.hot import HotListener, Shorts
+from controller.edge.raw import RawAnswers
 from controller.gateway.apis import Apis
 
 __all__ = ["Services", "build_app", "served", "table"]
@@ -108,8 +111,7 @@ async def served(
     )
     await runner.setup()
     assert runner.server, "the runner is set up"
-    shortcut = Shortcut(services, Invocations(services))
-    hot = HotListener(PREFIX, shortcut, runner.server)
+    hot = HotListener(_shorts(services), runner.server)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hot.serve())
         loop = asyncio.get_running_loop()
@@ -126,6 +128,15 @@ async def served(
         finally:
             await runner.cleanup()
             serving.cancel()
+
+
+def _shorts(services: Services) -> Shorts:
+    raw = RawAnswers(services.clock)
+    invocations = Shortcut(services, Invocations(services), raw)
+    return Shorts(
+        posts=(shortcut.PREFIX, invocations),
+        gets=(page_shortcut.PREFIX, PageShortcut(services, raw)),
+    )
 
 
 def _silent() -> logging.Logger:

@@ -9,10 +9,8 @@ What follows from text alone is remembered: who a header stands for (for a secon
 subject is soon out), and what a target means.
 """
 
-import asyncio
 import secrets
 from collections.abc import Mapping
-from email.utils import formatdate
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -33,9 +31,11 @@ from controller.api.invocations import (
     told_accepted,
 )
 from controller.api.services import Services
+from controller.api.wait import Wait
 from controller.edge import address, answers, auth, content, cors
 from controller.edge.gate import SERVER, refusal
 from controller.edge.hot import PlainRequest, Reply, Spawn
+from controller.edge.raw import RawAnswers
 from controller.edge.transid import HEADER, TransactionIds
 
 PREFIX: Final = b"/api/v1/namespaces/"
@@ -72,14 +72,14 @@ class _Target(NamedTuple):
 class Shortcut:
     """Answers plain invocations. One per listener."""
 
-    def __init__(self, services: Services, invocations: Invocations) -> None:
+    def __init__(self, services: Services, invocations: Invocations, raw: RawAnswers) -> None:
+        self._raw = raw
         self._services = services
         self._invocations = invocations
         self._transids = TransactionIds()
         self._salt = secrets.token_bytes(32)
         self._known: dict[bytes, _Known] = {}
         self._targets: dict[bytes, _Target | None] = {}
-        self._date = (0, b"")
 
     def begin(self, request: PlainRequest, reply: Reply, spawn: Spawn) -> bool:
         """Begin a blocking invocation whose caller, target and action are remembered."""
@@ -93,7 +93,7 @@ class Shortcut:
         resolved = resolver.at_hand(identity.namespace, call.name) if call else None
         if call is None or resolved is None:
             return False
-        wait = _Wait(self, call, reply, spawn)
+        wait = Wait(_Words(self, call), reply, spawn)
         try:
             self._invocations.check(resolved.action, call.given)
             self._services.entitlement.check_invocation(identity)
@@ -214,62 +214,25 @@ class Shortcut:
             f"Content-Length: {len(ended.text)}\r\n\r\n"
         )
         return b"".join(
-            (_STATUS_LINES[ended.status], _FIXED, self._dated(), head.encode(), ended.text)
+            (_STATUS_LINES[ended.status], _FIXED, self._raw.dated(), head.encode(), ended.text)
         )
 
     def refused(self, call: Call, error: Exception) -> bytes:
         """Return the bytes of the answer to an invocation that was not begun."""
         refused = refusal(error, call.transid, method="POST", path=f"actions/{call.name.name}")
         metrics.count_request("invoke", refused.status)
-        body = refused.body
-        assert isinstance(body, bytes)
-        length = {"Content-Length": str(len(body))}
-        headers = {**refused.headers, HEADER: call.transid, "Server": SERVER} | length
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"HTTP/1.1 {refused.status} {refused.reason}\r\n{lines}".encode()
-        return head + self._dated() + b"\r\n" + body
-
-    def _dated(self) -> bytes:
-        second = self._services.clock.now_ms() // 1000
-        if self._date[0] != second:
-            self._date = (second, f"Date: {formatdate(second, usegmt=True)}\r\n".encode())
-        return self._date[1]
+        return self._raw.of(refused, call.transid)
 
 
-class _Wait:
-    """A caller who waits for an activation: told its end, or that it goes on without them."""
+class _Words(NamedTuple):
+    """See `controller.api.wait.Words`."""
 
-    __slots__ = ("_call", "_message", "_reply", "_shortcut", "_spawn", "_timer")
+    shortcut: Shortcut
+    call: Call
 
-    def __init__(self, shortcut: Shortcut, call: Call, reply: Reply, spawn: Spawn) -> None:
-        self._shortcut = shortcut
-        self._call = call
-        self._reply = reply
-        self._spawn = spawn
-        self._message: ActivationMessage | None = None
-        self._timer: asyncio.TimerHandle | None = None
+    def ended(self, record: ActivationRecord) -> bytes:
+        answer = finished(record, as_result=self.call.asked.as_result)
+        return self.shortcut.written(self.call, answer)
 
-    def limit(self, message: ActivationMessage, wait_s: float) -> None:
-        """Wait no longer than *wait_s*."""
-        self._message = message
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._over)
-
-    def ended(self, record: ActivationRecord | None) -> None:
-        """Answer with the record; None is looked for by the caller."""
-        if self._timer is None:
-            return  # the wait is over
-        self._timer.cancel()
-        if record is None:
-            self._over()
-            return
-        self._timer = None
-        answer = finished(record, as_result=self._call.asked.as_result)
-        self._reply(self._shortcut.written(self._call, answer))
-
-    def _over(self) -> None:
-        self._timer = None
-        self._spawn(self._promise())
-
-    async def _promise(self) -> None:
-        assert self._message, "it was begun"
-        self._reply(await self._shortcut.promised(self._call, self._message))
+    async def promised(self, message: ActivationMessage) -> bytes:
+        return await self.shortcut.promised(self.call, message)

@@ -23,7 +23,7 @@ from common.errors import (
     RuntimeDeprecated,
     WebCredentialsMissing,
 )
-from common.ids import Namespace
+from common.ids import Namespace, TransId
 from controller.api.bounds import payload_bytes
 from controller.api.route import Method, Route
 from controller.api.services import Services
@@ -104,7 +104,7 @@ class WebActions:
                 return web.Response(headers=headers)
             answer = await self._answered(request, owner, resolved, called, received_ms)
         except Exception as error:
-            return _refused(request, error, headers)
+            return refused(error, request[TRANSID], request.method, request.path, headers)
         answer.headers.extend(headers)
         return answer
 
@@ -240,11 +240,14 @@ def _shown(answer: WebAnswer) -> web.Response:
     return response
 
 
-def _refused(
-    request: web.Request, error: Exception, headers: Mapping[str, str]
-) -> web.StreamResponse:
-    """Return the answer to *error*, for people who look at it in a browser."""
-    response = refusal(error, request[TRANSID], method=request.method, path=request.path)
+def refused(
+    error: Exception, transid: TransId, method: str, path: str, headers: Mapping[str, str]
+) -> web.Response:
+    """Return the answer to *error*, for people who look at it in a browser.
+
+    headers: what an answer says of CORS.
+    """
+    response = refusal(error, transid, method=method, path=path)
     assert isinstance(response.body, bytes), "an error is told in JSON"
     told: Any = codec.decode(response.body)
     response.body = json.dumps(told, indent=2, ensure_ascii=False).encode()

@@ -1,6 +1,6 @@
 """The hot face: a listener that answers the plainest requests itself and passes on all others.
 
-A connection begins here. As long as each request on it is a complete, plain POST to a wanted
+A connection begins here. As long as each request on it is a complete, plain POST or GET to a wanted
 address, it is answered with one parse and one write. The first request that is anything else goes
 to aiohttp, byte for byte and together with its connection, and stays there. So there is one port
 and one set of handlers, and every odd case is treated by the server that knows them all.
@@ -20,6 +20,8 @@ from common.log import logger
 
 MOST_BYTES: Final = 64 << 10
 """A longer request is for aiohttp, which reads bodies piece by piece."""
+MOST_HEAD_BYTES: Final = 8 << 10
+"""A longer head of a GET is for aiohttp, too: that is what it takes for a single header."""
 IDLE_S: Final = 75.0
 """How long a connection may do nothing, or send half a request. aiohttp's keep-alive is as long."""
 SWEEP_S: Final = 5.0
@@ -30,12 +32,14 @@ log = logger(__name__)
 
 
 class PlainRequest(NamedTuple):
-    """A POST with nothing unusual about it. *body* is empty where there is none."""
+    """A POST or a GET with nothing unusual about it. *body* is empty where there is none."""
 
     target: bytes
     authorization: bytes
     request_id: bytes
     body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """All of a GET, in order, in ASCII; a POST is told by the rest."""
 
 
 Reply: TypeAlias = Callable[[bytes], None]
@@ -58,13 +62,19 @@ class Short(Protocol):
         ...
 
 
+class Shorts(NamedTuple):
+    """Which plain requests are answered without aiohttp: those whose targets begin so, and how."""
+
+    posts: tuple[bytes, Short]
+    gets: tuple[bytes, Short] | None = None
+
+
 class HotListener:
     """Makes the protocols of one port. `serve` owns what they do; it has to be running."""
 
-    def __init__(self, prefix: bytes, short: Short, long: web.Server) -> None:
-        """Answer targets that begin with *prefix* by *short*, and everything else by *long*."""
-        self.prefix = prefix
-        self.short = short
+    def __init__(self, shorts: Shorts, long: web.Server) -> None:
+        """Answer what *shorts* are for by them, and everything else by *long*."""
+        self.shorts = shorts
         self.long = long
         self.tasks: asyncio.TaskGroup | None = None
         self.connections: set[HotConnection] = set()
@@ -150,19 +160,26 @@ class HotConnection(asyncio.Protocol):
         if not self._is_plain or len(self._raw) > MOST_BYTES:
             self._pass_on()
         elif self._is_complete:
-            request = PlainRequest(self._target, self._authorization, self._request_id, self._body)
+            request, short = self._request(), self._short
+            assert short, "a plain request has one"
             self.is_busy = True
-            if not self._listener.short.begin(request, self._reply, self._listener.spawn):
-                self._listener.spawn(self._answer(request))
+            if not short.begin(request, self._reply, self._listener.spawn):
+                self._listener.spawn(self._answer(short, request))
 
     def close_if_idle_since(self, moment_s: float) -> None:
         """Close the connection if it has done nothing after *moment_s* of the loop's time."""
         if not self.is_busy and self._active_s <= moment_s:
             self._transport.close()
 
-    async def _answer(self, request: PlainRequest) -> None:
+    def _request(self) -> PlainRequest:
+        headers = tuple(self._headers) if self._is_get else ()
+        return PlainRequest(
+            self._target, self._authorization, self._request_id, self._body, headers
+        )
+
+    async def _answer(self, short: Short, request: PlainRequest) -> None:
         try:
-            answer = await self._listener.short.answer(request)
+            answer = await short.answer(request)
         except Exception:
             log.exception("request failed", path=request.target.decode(errors="replace"))
             self._transport.abort()
@@ -208,8 +225,10 @@ class HotConnection(asyncio.Protocol):
     # What httptools calls back, for one request after the other.
 
     def _begin(self) -> None:
-        self._is_plain = True
-        self._is_complete = self._has_type = False
+        self._is_plain = self._is_json = True
+        self._is_complete = self._has_type = self._is_get = False
+        self._short: Short | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
         self._target = self._authorization = self._request_id = self._body = b""
         self._length = 0
 
@@ -219,6 +238,7 @@ class HotConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; what is not known to be harmless is not plain."""
+        self._headers.append((name, value))
         match name.lower():
             case b"authorization" if not self._authorization:
                 self._authorization = value
@@ -226,9 +246,9 @@ class HotConnection(asyncio.Protocol):
                 self._request_id = value
             case b"content-type":
                 self._has_type = True
-                self._is_plain &= value == _JSON
+                self._is_json &= value == _JSON
             case b"accept":
-                self._is_plain &= value in (_JSON, b"*/*")
+                self._is_json &= value in (_JSON, b"*/*")
             case b"connection":
                 self._is_plain &= value.lower() == b"keep-alive"
             case b"authorization" | b"x-request-id" | b"expect" | b"upgrade":
@@ -240,10 +260,18 @@ class HotConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Decide whether this is a plain request."""
-        self._is_plain &= (
-            self._target.startswith(self._listener.prefix)
-            and self._parser.get_method() == b"POST"
-            and self._parser.should_keep_alive()
+        posts, gets = self._listener.shorts
+        method = self._parser.get_method()
+        if method == b"POST" and self._is_json and self._target.startswith(posts[0]):
+            self._short = posts[1]
+        elif method == b"GET" and gets and self._target.startswith(gets[0]) and self._is_simple():
+            self._short, self._is_get = gets[1], True
+        self._is_plain &= self._short is not None and self._parser.should_keep_alive()
+
+    def _is_simple(self) -> bool:
+        """Tell whether what aiohttp might refuse or read otherwise is missing from the head."""
+        return len(self._raw) <= MOST_HEAD_BYTES and all(
+            name.isascii() and value.isascii() for name, value in self._headers
         )
 
     def on_body(self, body: bytes) -> None:
@@ -258,5 +286,5 @@ class HotConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Note that everything is there."""
         self._is_complete = True
-        self._is_plain &= self._has_type or not self._body
+        self._is_plain &= (self._has_type and not self._is_get) or not self._body
         self._length = len(self._raw)

@@ -8,6 +8,7 @@ application error) is rendered by the same rules as its result. Source: OpenWhis
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ _HTTP_MEDIA: Final = "message/http"
 _TEXT: Final = "text/plain; charset=UTF-8"
 _MEDIA: Final = {".html": "text/html", ".svg": "image/svg+xml"}
 _CONTENT_TYPE: Final = {".html": "text/html; charset=UTF-8", ".svg": "image/svg+xml"}
+_TRANSPORT: Final = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that are the server's to say, whatever an action says: they frame its answer."""
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 EXTENSIONS: Final = (HTTP, ".json", ".html", ".svg", ".text")
 
 
@@ -117,6 +121,10 @@ def _headers(value: Any) -> list[tuple[str, str]]:
         raise InvalidMedia(_HTTP_MEDIA)
     pairs: list[tuple[str, str]] = []
     for name, given in value.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidMedia(_HTTP_MEDIA)
+        if name.lower() in _TRANSPORT:
+            continue
         values = given if isinstance(given, list) else [given]
         pairs += [(name, _header_value(each)) for each in values]
     return pairs

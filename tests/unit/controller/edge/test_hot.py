@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from controller.edge.hot import MOST_BYTES, HotListener, PlainRequest, Reply, Spawn
+from controller.edge.hot import (
+    MOST_BYTES,
+    MOST_HEAD_BYTES,
+    HotListener,
+    PlainRequest,
+    Reply,
+    Shorts,
+    Spawn,
+)
 from tests.fakes.turns import until
 
 PLAIN = (
@@ -53,7 +61,9 @@ async def faces() -> AsyncIterator[Faces]:
 
     server = web.Server(long)
     both = Faces(0, None)  # type: ignore[arg-type]  # each needs the other
-    listener = both.listener = HotListener(b"/hot/", both, server)
+    listener = both.listener = HotListener(
+        Shorts(posts=(b"/hot/", both), gets=(b"/page/", both)), server
+    )
     both.gate.set()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(listener.serve())
@@ -113,6 +123,37 @@ async def test_a_request_may_come_in_pieces(cut: int) -> None:
         await caller.send(PLAIN[:cut], PLAIN[cut:])
         assert await caller.answer() == b"short /hot/a?x=1"
         assert both.seen == [PlainRequest(b"/hot/a?x=1", b"Basic abc", b"", b"{}")]
+
+
+PAGE = b"GET /page/a HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nX-Own: 1\r\n\r\n"
+
+
+async def test_a_plain_get_comes_with_all_of_its_headers() -> None:
+    async with faces() as both, client(both) as caller:
+        for _ in range(2):
+            await caller.send(PAGE)
+            assert await caller.answer() == b"short /page/a"
+        headers = ((b"Host", b"h"), (b"Accept", b"text/html"), (b"X-Own", b"1"))
+        assert both.seen == [PlainRequest(b"/page/a", b"", b"", b"", headers)] * 2
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        PAGE.replace(b"GET", b"HEAD"),
+        PAGE.replace(b"GET", b"DELETE"),
+        PAGE.replace(b"X-Own: 1", b"Content-Length: 1") + b"x",
+        PAGE.replace(b"X-Own: 1", "X-Own: \u00e9".encode()),
+        PAGE.replace(b"X-Own: 1", b"X-Own: " + b"x" * MOST_HEAD_BYTES),
+        PAGE.replace(b"X-Own: 1", b"Connection: close"),
+    ],
+)
+async def test_a_get_that_is_not_plain_is_seen_by_aiohttp_alone(request_bytes: bytes) -> None:
+    async with faces() as both, client(both) as caller:
+        await caller.send(request_bytes)
+        async with asyncio.timeout(5):
+            assert await caller.reader.readline()
+        assert not both.seen
 
 
 def unusual(old: bytes, new: bytes) -> bytes:

@@ -121,6 +121,18 @@ def test_other_extensions_choose_a_field(result: Any, extension: str, body: byte
     assert (answer.status, answer.body) == (200, body)
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection"])
+def test_an_action_does_not_say_how_its_answer_is_framed(name: str) -> None:
+    answer = shown({"body": "x", "headers": {name: "9", "X-Own": "1"}})
+    assert answer.headers == (("X-Own", "1"),)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nb", "\u00e9"])
+def test_what_cannot_name_a_header_is_refused(name: str) -> None:
+    with pytest.raises(InvalidMedia):
+        shown({"body": "x", "headers": {name: "v"}})
+
+
 def test_an_error_of_the_action_is_rendered_and_any_other_is_not() -> None:
     teapot = {"error": {"statusCode": 418, "body": "teapot"}}
     assert shown(teapot, status=Status.APPLICATION_ERROR).status == 418
