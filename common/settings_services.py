@@ -193,6 +193,7 @@ class EventsSettings(Group):
     api_host: str = "http://127.0.0.1:3233"
     """Where a provider reaches the API, which it fires triggers by."""
     url: str = "http://127.0.0.1:3240"
-    """Where controllers reach the providers: one of them, or what stands before all."""
+    """Where controllers reach the providers; of several, with commas between, the first that can
+    be reached is asked."""
     max_firings: int = Field(default=64, ge=1, le=1000)
     """Triggers that a provider fires at the same time."""

@@ -77,6 +77,7 @@ class Cluster:
     couch: CouchProcess | None
     controllers: tuple[Member, ...]
     invokers: tuple[Member, ...]
+    providers: tuple[Member, ...] = ()
 
     @property
     def controller(self) -> Member:
@@ -97,7 +98,7 @@ class Cluster:
     @property
     def members(self) -> tuple[Member, ...]:
         """All processes of ours."""
-        return (*self.controllers, *self.invokers)
+        return (*self.controllers, *self.invokers, *self.providers)
 
     @property
     def logs(self) -> list[Path]:
@@ -116,6 +117,7 @@ def running_cluster(
     *,
     controllers: int = 1,
     invokers: int = 2,
+    providers: int = 0,
     store: str | None = None,
     settings: Mapping[str, str] | None = None,
     own: Mapping[str, Mapping[str, str]] | None = None,
@@ -146,19 +148,32 @@ def running_cluster(
         }
         members: list[Member] = []
         rights = {"invoker": _rights(MEMBER) if couch else {}}
+        ports = [free_url() for _ in range(providers)]
+        shared["BRISK_EVENTS__URL"] = ",".join(url for url, _ in ports)
+        shared["BRISK_EVENTS__COUNT"] = str(max(1, providers))
         for part, number in [
             *(("controller", number) for number in range(controllers)),
             *(("invoker", number) for number in range(invokers)),
+            *(("events", number) for number in range(providers)),
         ]:
             more = (own or {}).get(f"{part}{number}", {})
-            # Functions reach the API by the first of the controllers, which come first.
-            api = {"BRISK_INVOKER__API_HOST": members[0].url} if members else {}
-            wanted = {**api, **shared, **rights.get(part, {}), **more}
-            member = a_member(folder, part, number, wanted)
+            # Functions and providers reach the API by the first of the controllers, which come
+            # first.
+            first = members[0].url if members else ""
+            api = {"BRISK_INVOKER__API_HOST": first, "BRISK_EVENTS__API_HOST": first}
+            wanted = {**(api if first else {}), **shared, **rights.get(part, {}), **more}
+            at = ports[number] if part == "events" else None
+            member = a_member(folder, part, number, wanted, at=at)
             stack.callback(member.kill)
             member.start()
             members.append(member)
-        cluster = Cluster(couch, tuple(members[:controllers]), tuple(members[controllers:]))
+        ends = controllers + invokers
+        cluster = Cluster(
+            couch,
+            tuple(members[:controllers]),
+            tuple(members[controllers:ends]),
+            tuple(members[ends:]),
+        )
         for controller in cluster.controllers if is_up else ():
             up = partial(_has_all_up, controller.url, invokers)
             wait_until(up, cluster.logs)
@@ -183,19 +198,21 @@ def a_member(
     settings: Mapping[str, str],
     *,
     prefix: Sequence[str] = (),
+    at: tuple[str, str] | None = None,
 ) -> Member:
     """Return a process that has not been started, with its data and log below *folder*.
 
-    part: `controller` or `invoker`. prefix: a command that becomes the process.
+    part: `controller`, `invoker` or `events`. prefix: a command that becomes the process.
+    at: its URL and port; None are free ones.
     """
-    url, port = free_url()
+    url, port = at or free_url()
     own = {
         "BRISK_DATA": str(folder / f"{part}{number}"),
         "BRISK_HTTP__PORT": port,
         f"BRISK_{part.upper()}__ID": str(number),
     }
     return Member(
-        [*prefix, sys.executable, "-m", part],
+        [*prefix, sys.executable, "-m", "controller.events" if part == "events" else part],
         _environment({**settings, **own}),
         url,
         folder / f"{part}{number}.log",
