@@ -195,5 +195,8 @@ class EventsSettings(Group):
     url: str = "http://127.0.0.1:3240"
     """Where controllers reach the providers; of several, with commas between, the first that can
     be reached is asked."""
+    public_url: str = ""
+    """Where the world reaches the API, as the addresses of hooks show it. Empty is `api_host`, or
+    where the embedded platform listens."""
     max_firings: int = Field(default=64, ge=1, le=1000)
     """Triggers that a provider fires at the same time."""

@@ -73,6 +73,12 @@ class Events(Protocol):
         """Answer a feed action with a status and JSON; never raises."""
         ...
 
+    async def hook(
+        self, path: tuple[str, str, str], headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        """Answer who calls a hook; never raises. *path*: namespace, trigger and token."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:

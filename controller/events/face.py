@@ -1,11 +1,11 @@
-"""What providers answer to whoever calls them: feed actions, and in part 4 the world.
+"""What providers answer to whoever calls them: feed actions, and whoever has the address of a hook.
 
 A request is a few values, and so is its answer: in one process it is a call, between two it comes
 by HTTP (`controller.events.server`).
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Protocol
 
 from common.codec import MalformedJson, decode, encode
 from common.errors import BriskError
@@ -13,7 +13,7 @@ from common.log import logger
 from common.store.port import Conflict, StoreError
 from controller.events.feed import Source
 from controller.events.lifecycle import Lifecycle, NotAllowed, Unanswered
-from controller.events.provider import NotKnown, Refused
+from controller.events.provider import Answer, NotKnown, Refused
 
 MAX_BODY_BYTES: Final = 1 << 20
 _STATUS: Final[Mapping[type[BriskError], int]] = {
@@ -25,22 +25,27 @@ _STATUS: Final[Mapping[type[BriskError], int]] = {
     StoreError: 503,
 }
 _BUSY: Final = "The store of feeds is away. Try again."
+_TOO_LARGE: Final = f"An event has {MAX_BODY_BYTES} bytes at most."
 _FAULT: Final = "There was an internal error of the feed's provider."
 _log: Final = logger(__name__)
 
 
-class Answer(NamedTuple):
-    """A status of HTTP, and JSON."""
+class Hooks(Protocol):
+    """What answers calls of hooks."""
 
-    status: int
-    body: bytes
+    async def called(
+        self, path: tuple[str, str, str], headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer a call. *path*: namespace, trigger and token. Raises `StoreUnavailable`."""
+        ...
 
 
 class Face:
     """Answers calls."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, hooks: Hooks) -> None:
         self._lifecycle = lifecycle
+        self._hooks = hooks
 
     def __repr__(self) -> str:
         return f"<Face {self._lifecycle!r}>"
@@ -56,6 +61,20 @@ class Face:
             return _refusal(error)
         except Exception as error:
             _log.error("feed_failed", package=package, feed=feed, exc_info=error)
+            return Answer(500, encode({"error": _FAULT}))
+
+    async def hook(
+        self, path: tuple[str, str, str], headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer who calls a hook. *path*: namespace, trigger and token."""
+        try:
+            if len(body) > MAX_BODY_BYTES:
+                return Answer(413, encode({"error": _TOO_LARGE}))
+            return await self._hooks.called(path, headers, body)
+        except StoreError as error:
+            return _refusal(error)
+        except Exception as error:
+            _log.error("hook_failed", hook="/".join(path[:2])[:300], exc_info=error)
             return Answer(500, encode({"error": _FAULT}))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.errors import BriskError
 
@@ -22,3 +22,10 @@ class Order:
     config: Mapping[str, Any]
     payload: Mapping[str, Any]
     progress: Mapping[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a provider answers a call with: a status of HTTP, and JSON."""
+
+    status: int
+    body: bytes

@@ -15,6 +15,10 @@ from common.codec import encode
 ANSWER_S: Final = 30.0
 CONNECT_S: Final = 3.0
 MAX_ANSWER_BYTES: Final = 2 << 20
+_OF_THE_HOP: Final = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "content-encoding", "expect"}
+)
+"""Headers of a connection: this one has its own."""
 _AWAY: Final = encode({"error": "The providers of events do not answer. Try again."})
 
 
@@ -31,6 +35,14 @@ class RemoteFace:
         """Answer a feed action with a status and JSON; never raises."""
         path = f"/feeds/{quote(package, safe='')}/{quote(feed, safe='')}"
         return await self._ask(path, body, {"Content-Type": "application/json"})
+
+    async def hook(
+        self, path: tuple[str, str, str], headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        """Answer who calls a hook; never raises. *path*: namespace, trigger and token."""
+        kept = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_HOP}
+        named = "/".join(quote(part, safe="") for part in path)
+        return await self._ask(f"/hooks/{named}", body, kept)
 
     async def _ask(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Ask the first one that can be reached; none is asked that another may have heard."""

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from common import metrics, vitals
 from common.health import Health
-from controller.events.face import MAX_BODY_BYTES, Answer, Face
+from controller.events.face import MAX_BODY_BYTES, Face
+from controller.events.provider import Answer
 
 READ_S: Final = 30.0
 """How long a controller may take to send what a client told it."""
@@ -29,6 +30,14 @@ async def served(listener: socket.socket, face: Face, health: Health) -> AsyncIt
         named = request.match_info
         return _response(await face.feed(named["package"], named["feed"], body))
 
+    async def call(request: web.Request) -> web.Response:
+        body = await _body(request)
+        if isinstance(body, Answer):
+            return _response(body)
+        named = request.match_info
+        path = (named["namespace"], named["trigger"], named["token"])
+        return _response(await face.hook(path, request.headers, body))
+
     async def healthz(_: web.Request) -> web.Response:
         return vitals.healthz(health)
 
@@ -36,6 +45,7 @@ async def served(listener: socket.socket, face: Face, health: Health) -> AsyncIt
     app.add_routes(
         [
             web.post("/feeds/{package}/{feed}", tell),
+            web.post("/hooks/{namespace}/{trigger}/{token}", call),
             web.get("/ping", _ping),
             web.get("/healthz", healthz),
             web.get("/metrics", _metrics),

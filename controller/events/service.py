@@ -19,10 +19,11 @@ from controller.events.cleaning import Cleaner
 from controller.events.client import Client
 from controller.events.face import Face
 from controller.events.firing import Firer
-from controller.events.keeper import Keeper
-from controller.events.lifecycle import Lifecycle
+from controller.events.keeper import Keeper, Runner
+from controller.events.lifecycle import Lifecycle, Provider
 from controller.events.registry import Registry, Sealing
 from controller.events.sharing import Sharing
+from controller.events.webhooks import WEBHOOKS, Webhooks
 
 ALARMS: Final = "alarms"
 _HOLDER_BYTES: Final = 8
@@ -56,9 +57,12 @@ class Events:
             count=settings.count,
             holder=f"{settings.id}-{secrets.token_hex(_HOLDER_BYTES)}",
         )
-        self._keeper = Keeper(registry, sharing, {ALARMS: self._alarms}, clock)
-        lifecycle = Lifecycle(registry, {ALARMS: Alarms()}, self._keeper, self._client, clock)
-        self.face = Face(lifecycle)
+        hooks = Webhooks(registry, seal, self._client, clock, url=settings.public_url or url)
+        runners: dict[str, Runner] = {ALARMS: self._alarms, WEBHOOKS: hooks}
+        self._keeper = Keeper(registry, sharing, runners, clock)
+        providers: dict[str, Provider] = {ALARMS: Alarms(), WEBHOOKS: hooks}
+        lifecycle = Lifecycle(registry, providers, self._keeper, self._client, clock)
+        self.face = Face(lifecycle, hooks)
 
     def __repr__(self) -> str:
         return f"<Events {self._keeper!r}>"

@@ -108,6 +108,24 @@ ALARMS: Final = SystemPackage(
     ),
 )
 
+WEBHOOKS: Final = SystemPackage(
+    name="webhooks",
+    description="Webhooks: triggers that fire when others call",
+    actions=(
+        _feed(
+            "hook",
+            "Makes an address that fires a trigger when it is called with a signature",
+            {
+                "secret*": "What senders sign with",
+                "kind": "How they do: generic, github, slack or stripe",
+                "header": "Of a generic one, which header has the signature: X-Signature",
+                "timestampHeader": "Of a generic one, which header has the moment, if it is signed",
+                "window": "How many seconds the moment may be away: 300",
+            },
+        ),
+    ),
+)
+
 
 def _util(name: str, description: str, **parameters: str) -> SystemAction:
     # `field_name_` is required: a star is in no name of Python.
@@ -169,7 +187,7 @@ SAMPLES: Final = SystemPackage(
         *(each for each in UTILS.actions if each.name in ECHOED),
     ),
 )
-PACKAGES: Final = (ALARMS, UTILS, SAMPLES)
+PACKAGES: Final = (ALARMS, WEBHOOKS, UTILS, SAMPLES)
 
 
 def digest(kind: str) -> str:

@@ -1,7 +1,7 @@
 """The API in this process, over stores of dictionaries and an invoker that does as it is told."""
 
 import base64
-from collections.abc import AsyncIterator, Container, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -255,6 +255,11 @@ class NoEvents:
     """Providers of events that are away."""
 
     async def feed(self, package: str, feed: str, body: bytes) -> tuple[int, bytes]:
+        return 503, b'{"error": "away"}'
+
+    async def hook(
+        self, path: tuple[str, str, str], headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         return 503, b'{"error": "away"}'
 
 
