@@ -11,8 +11,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
 _WORDS: Final = frozenset(
     {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "infinity"}
 )
-_FOLDED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff]")
-"""What may end a line in YAML, and in JSON does not."""
+_FOLDED: Final = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+"""What may end a line in YAML, or stand in no file of it, and in JSON does not."""
 
 
 def yaml_of(value: Json) -> str:

@@ -166,6 +166,9 @@ class _Growing:
         if kind is None:
             said = f"the tag {composed.tag} has no meaning here"
             raise at(self._file, line, said, Remedy(fix="leave the tag out"))
+        # 1e3 is a number to YAML 1.2, to JSON and to people, and text to YAML 1.1.
+        if kind == "str" and composed.style is None and _NUMBER.fullmatch(text):
+            return Digits(text)
         if kind == "str" or (kind in ("int", "float") and ":" in text):
             return text  # 12:30 is a number of base 60 to YAML 1.1, and to nobody else.
         if kind == "float" and _NUMBER.fullmatch(text):

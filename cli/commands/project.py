@@ -29,6 +29,10 @@ _MANIFEST: Final[dict[str, Any]] = {
     "takes": ("parameter",),
 }
 
+_FILE: Final = click.Path()
+"""Of what it is, the completion of shells knows the most."""
+_FOLDER: Final = click.Path(file_okay=False)
+
 project = Group("project", help="Projects: deploy, sync, undeploy, diff, export, report.")
 
 
@@ -47,19 +51,30 @@ def _files(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         _whom("-c", "--cert", metavar="FILE", help="client certificate"),
         _whom("-k", "--key", metavar="FILE", help="key of the client certificate"),
-        _whom("--config", metavar="FILE", help="another property file"),
+        _whom("--config", type=_FILE, metavar="FILE", help="another property file"),
         click.option("-n", "--namespace", metavar="NS", help="where it goes, if not to one's own"),
         click.option(
-            "--env", metavar="FILE", cls=BriskOption, help="variables for the manifest, NAME=value"
+            "--env",
+            type=_FILE,
+            metavar="FILE",
+            cls=BriskOption,
+            help="variables for the manifest, NAME=value",
         ),
         click.option(
             "--projectname", metavar="NAME", help="the project, over that of the manifest"
         ),
-        click.option("--project", "folder", metavar="DIR", default=".", help="its folder (.)"),
         click.option(
-            "--deployment", metavar="FILE", help="what is laid over the manifest (deployment.yaml)"
+            "--project", "folder", type=_FOLDER, metavar="DIR", default=".", help="its folder (.)"
         ),
-        click.option("-m", "--manifest", metavar="FILE", help="the manifest (manifest.yaml)"),
+        click.option(
+            "--deployment",
+            type=_FILE,
+            metavar="FILE",
+            help="what is laid over the manifest (deployment.yaml)",
+        ),
+        click.option(
+            "-m", "--manifest", type=_FILE, metavar="FILE", help="the manifest (manifest.yaml)"
+        ),
     ):
         command = option(command)
     return command

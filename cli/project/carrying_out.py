@@ -13,6 +13,7 @@ from cli.jsontext import Json, encode
 from cli.names import OWN, parse_entity
 from cli.project.apis import endpoint_of, part_of
 from cli.project.bodies import bodies
+from cli.project.difference import FEED_DIGEST
 from cli.project.entity import Entity, Kind
 from cli.project.looking import named
 from cli.project.plan import Change, Plan
@@ -26,6 +27,7 @@ PAUSE_S: Final = 1.0
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _CONCURRENT: Final = "Concurrent modification"
+_OF_THE_FEED: Final = frozenset({FEED, f"annotations.{FEED_DIGEST}"})
 _SHOWN: Final = 4
 """How many changes that were not made an error names."""
 
@@ -77,7 +79,7 @@ class Builder:
             assert change.present, "what goes is there"
             self._delete(change.present)
         elif wanted.kind is Kind.TRIGGER:
-            self._write_trigger(wanted, change.present)
+            self._write_trigger(wanted, change)
         elif wanted.kind is Kind.RULE:
             self._write_rule(wanted, change)
         elif wanted.kind is Kind.API:
@@ -97,12 +99,17 @@ class Builder:
         name = named(wanted, self._namespace)
         self._again(lambda: self._client.set_rule_status(name, str(wanted.fields["status"])))
 
-    def _write_trigger(self, wanted: Entity, present: Entity | None) -> None:
-        """Write a trigger; its feed hears that the old one is gone, and that a new one is there."""
-        if present is not None and FEED in present.fields:
+    def _write_trigger(self, wanted: Entity, change: Change) -> None:
+        """Write a trigger; its feed hears that the old one is gone, and that a new one is there.
+
+        What the feed was not told is not its business.
+        """
+        present = change.present
+        is_told = present is None or not _OF_THE_FEED.isdisjoint(change.fields)
+        if present is not None and is_told and FEED in present.fields:
             self._forget(present)
         self._put(wanted, present)
-        if FEED not in wanted.fields:
+        if FEED not in wanted.fields or not is_told:
             return
         try:
             self._tell_feed(wanted, "CREATE")

@@ -122,6 +122,7 @@ class _Loader:
         self.inputs: dict[str, dict[str, Json]] = {}
         self.notes: list[str] = []
         self.declared: set[str] = set()
+        self._taken: dict[Path, Mapping[str, Json]] = {}
 
     def take(
         self, manifest: Manifest, path: Path, scope: Scope, typed: Mapping[str, Json],
@@ -170,8 +171,17 @@ class _Loader:
                 fix=f"take one of them out of {dependency.place}",
             )
         manifest, _ = read(path)
-        scope = Scope(self._scope.environment, {}, self._scope.is_lenient, self._scope.unset)
-        self.take(manifest, path, scope, values, above)
+        before = self._taken.get(path.resolve())
+        if before is not None and before != values:
+            raise dependency.place.refuse(
+                f"{path} is needed twice, with different inputs",
+                "what it has can be there once",
+                f"give '{dependency.name}' the inputs that it has elsewhere",
+            )
+        if before is None:
+            self._taken[path.resolve()] = values
+            scope = Scope(self._scope.environment, {}, self._scope.is_lenient, self._scope.unset)
+            self.take(manifest, path, scope, values, above)
         names = [one.name for one in manifest.packages if one.name != DEFAULT]
         if len(names) == 1 and names[0] != dependency.name:
             fields = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from cli.apis import VERBS
 from cli.failures import Remedy
 from cli.jsontext import Json
 from cli.project.declared import inputs_of
@@ -26,7 +27,6 @@ from cli.project.section import Place, Section, section
 from cli.yamltree import Node, Scalar, Table, at
 
 WEB: Final = ("yes", "no", "true", "false", "raw")
-METHODS: Final = ("GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS")
 RESPONSES: Final = ("json", "http", "html", "svg", "text")
 _LIMITS: Final = {
     "timeout": ("timeout", 100, 600_000),
@@ -322,8 +322,8 @@ def _called(node: Node, place: Place, what: str) -> tuple[str, str | None]:
         of = section(node, place, what)
         method, response = of.text("method") or "", of.text("response")
         of.done()
-    if method.upper() not in METHODS:
-        raise place.refuse(f"'{method}' is no method", f"it is one of {', '.join(METHODS)}")
+    if method.upper() not in VERBS:
+        raise place.refuse(f"'{method}' is no method", f"it is one of {', '.join(VERBS)}")
     if response is not None and response.lower() not in RESPONSES:
         said = f"'{response}' is no type of a response"
         raise place.refuse(said, f"it is one of {', '.join(RESPONSES)}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
+from cli.apis import HTTP, parameters_of
 from cli.failures import Failure, Remedy
 from cli.jsontext import Json
 from cli.names import OWN, parse_entity
@@ -32,7 +33,6 @@ from cli.webflags import SECRET, meaning
 
 ACTIVE: Final = "active"
 _Placed: TypeAlias = Package | Dependency | Action | ActionSequence | Trigger | Rule | Api
-_PARAMETER_MARK: Final = "{"
 
 
 @dataclass(slots=True)
@@ -231,13 +231,13 @@ class _Drafting:
 
     def _api(self, api: Api, package: str, scope: Scope) -> None:
         base, path = text_of(api.base_path, scope), text_of(api.path, scope)
-        if _PARAMETER_MARK in base:
+        if parameters_of(base):
             raise api.place.refuse(f"the base path {base} cannot have parameters")
         response = api.response or "json"
-        if _PARAMETER_MARK in path and response != "http":
+        if parameters_of(path) and response != HTTP:
             said = f"{api.place}: parameters of a path need the response type http, not {response}"
             self._draft.notes.append(said)
-            response = "http"
+            response = HTTP
         fields = {
             "title": text_of(api.name, scope),
             "base": base,

@@ -11,17 +11,7 @@ from hypothesis import strategies as st
 from cli.project.bodies import bodies
 from cli.project.entity import MANAGED, Entity, Kind
 from cli.project.plan import Plan, Verb, deployment, in_words, removal
-
-
-def entity(kind: Kind, name: str, /, **fields: Any) -> Entity:
-    usual: dict[str, Any] = {"annotations": {}}
-    if kind is not Kind.RULE:
-        usual["parameters"] = {}
-    if kind is Kind.ACTION:
-        usual |= {"kind": "python:3.11", "code": "pass", "limits": {}}
-    if kind is Kind.SEQUENCE:
-        usual["components"] = ["/_/a"]
-    return Entity(kind, name, usual | fields)
+from tests.unit.cli.project.entities import entity
 
 
 def keyed(*entities: Entity) -> dict[tuple[str, str], Entity]:
