@@ -1,12 +1,11 @@
 """The requests that a change is made of, as wskdeploy sends them. Pure."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Final
 
-from cli.jsontext import Json, encode, sorted_keys
+from cli.jsontext import Json
 from cli.names import OWN
-from cli.project.difference import API_KEY, FEED_DIGEST
+from cli.project.difference import API_KEY
 from cli.project.entity import Entity, Kind
 from cli.shapes import FEED
 
@@ -32,23 +31,6 @@ def bodies(wanted: Entity, present: Entity | None) -> tuple[Json, ...]:
             return (_rule(wanted),)
         case Kind.API:
             raise ValueError("an API is not PUT")
-
-
-def digest_of(feed: str, inputs: Mapping[str, Json]) -> str:
-    """Return what tells whether a feed was given other inputs: nobody reads these out of it."""
-    return sha256(encode([feed, sorted_keys(dict(inputs))])).hexdigest()
-
-
-def with_digest(entity: Entity) -> Entity:
-    """Return a trigger with the digest of what its feed is given; anything else as it is."""
-    feed = entity.fields.get(FEED)
-    if entity.kind is not Kind.TRIGGER or feed is None:
-        return entity
-    digest = digest_of(feed, entity.table("parameters"))
-    annotations = {**entity.table("annotations"), FEED_DIGEST: digest}
-    return Entity(
-        entity.kind, entity.name, {**entity.fields, "annotations": annotations}, entity.place
-    )
 
 
 def bindings(table: Mapping[str, Json]) -> list[Json]:

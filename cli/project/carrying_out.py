@@ -13,8 +13,8 @@ from cli.jsontext import Json, encode
 from cli.names import OWN, parse_entity
 from cli.project.apis import endpoint_of, part_of
 from cli.project.bodies import bodies
-from cli.project.difference import FEED_DIGEST
 from cli.project.entity import Entity, Kind
+from cli.project.feeding import FEED_DIGEST
 from cli.project.looking import named
 from cli.project.plan import Change, Plan
 from cli.shapes import FEED

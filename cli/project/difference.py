@@ -15,8 +15,6 @@ from cli.project.apis import is_within
 from cli.project.entity import MANAGED, Entity, Fields, Kind
 
 API_KEY: Final = "provide-api-key"
-FEED_DIGEST: Final = "feed-digest"
-"""The annotation that tells whether a feed knows what is wanted of it."""
 _ABSENT: Final = object()
 _TABLES: Final = frozenset({"parameters", "annotations"})
 _UNSHOWN: Final = frozenset({"binary", "title"})

@@ -15,8 +15,9 @@ from cli.jsontext import Json, encode
 from cli.languages import NATIVE_IMAGE, file_name
 from cli.names import OWN
 from cli.project.declared import KEYS
-from cli.project.difference import API_KEY, FEED_DIGEST
+from cli.project.difference import API_KEY
 from cli.project.entity import MANAGED, Entity, Kind
+from cli.project.feeding import FEED_DIGEST
 from cli.project.manifest import DEFAULT
 from cli.project.resolving import BARE
 from cli.shapes import FEED

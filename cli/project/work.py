@@ -13,9 +13,9 @@ from cli.jsontext import Json
 from cli.names import OWN
 from cli.project import loading
 from cli.project.apis import outside
-from cli.project.bodies import with_digest
 from cli.project.carrying_out import Builder
 from cli.project.entity import Entity, Key, Kind
+from cli.project.feeding import given_to, with_digest
 from cli.project.interpolation import Scope, text_of
 from cli.project.kinds import Kinds
 from cli.project.looking import Looker, foreign_to
@@ -169,10 +169,10 @@ class Work:
         return [looker.whole(one) for one in [*found, *looker.apis_of(found)]]
 
     def fed(self, triggers: list[Entity]) -> dict[str, Mapping[str, Json]]:
-        """Return what feeds say they were given, by the names of their triggers."""
+        """Return what feeds were given, as far as they tell it, by the names of their triggers."""
         builder = self._builder(lambda _: None)
-        answers = {one.name: builder.configuration_of(one) for one in triggers}
-        return {name: given for name, given in answers.items() if given is not None}
+        told = ((one, builder.configuration_of(one)) for one in triggers)
+        return {one.name: given_to(one, each) for one, each in told if each is not None}
 
     def note(self, text: str) -> None:
         """Tell people something that is no failure."""

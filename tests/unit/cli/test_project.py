@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import pytest
 
-from cli.project import carrying_out
 from tests.fakes.rest import FakeApi
 from tests.unit.cli.conftest import Run
 
@@ -171,7 +170,7 @@ def test_who_writes_at_the_same_moment_is_made_room_for(
     line: Run, api: FakeApi, monkeypatch: pytest.MonkeyPatch, races: int, code: int
 ) -> None:
     paused: list[float] = []
-    monkeypatch.setattr(carrying_out.time, "sleep", paused.append)
+    monkeypatch.setattr("cli.project.carrying_out.time.sleep", paused.append)
     for _ in range(races):
         api.refuse("PUT packages/p", 409, "Concurrent modification to resource detected")
     api.answer("PUT packages/p", {})
