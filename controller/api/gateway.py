@@ -43,6 +43,7 @@ class Gateway:
         self._rates = CallRates(services.clock, share)
         self._pages = Pages()
         self._public = services.settings.gateway.url
+        self._subjects = services.subjects
         self._actions = actions
 
     def routes(self) -> tuple[Route, ...]:
@@ -124,7 +125,10 @@ class Gateway:
         _, _, _, tenant, *rest = request.rel_url.raw_path.split("/", 4)
         if not _TENANT.fullmatch(tenant):
             raise NoSuchApi
-        return await self._directory.find(tenant, paths.asked_segments("/" + "".join(rest)))
+        entry = await self._directory.find(tenant, paths.asked_segments("/" + "".join(rest)))
+        if await self._subjects.owner(entry.api.namespace) is None:
+            raise NoSuchApi  # whoever had it is gone, or blocked
+        return entry
 
 
 def _called(request: web.Request, leaf: Leaf, key_header: str) -> Called:

@@ -1,9 +1,9 @@
 """The forms of which the tables are made: rows, what is asked, what is typed, what is expected.
 
-`<ns>` and `<other>` stand for the two namespaces of a row, `<auth>` for the key of the first, and
-`<name>` for an activation id that a step saved as `name`, wherever they occur in what is sent or
-expected. The placeholders of recorded answers (`<id>`, `<n>`, …) stand for what they stand for
-there.
+`<ns>` and `<other>` stand for the two namespaces of a row, `<auth>` for the key of the first,
+`<tenant>` for the first half of that, and `<name>` for an activation id that a step saved as
+`name`, wherever they occur in what is sent or expected. The placeholders of recorded answers
+(`<id>`, `<n>`, …) stand for what they stand for there.
 """
 
 import re

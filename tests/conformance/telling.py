@@ -40,6 +40,7 @@ class Teller:
         """Know what stands for the two namespaces."""
         self.names |= {"ns": self.own.namespace, "other": self.other.namespace}
         self.names |= {"auth": self.own.auth, "url": self.url}
+        self.names |= {"tenant": self.own.auth.partition(":")[0]}
 
     def told(self, row: Row, folder: Path) -> list[str]:
         """Return what was answered otherwise than *row* says, a sentence each.

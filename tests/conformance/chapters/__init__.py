@@ -3,6 +3,8 @@
 from tests.conformance.chapters import (
     actions,
     activations,
+    api_lines,
+    apis,
     bindings,
     conductors,
     documents,
@@ -23,7 +25,8 @@ from tests.conformance.chapters import (
 
 CHAPTERS = (
     errors, names, documents, lists, actions, kinds, invocation, endings, sequences, conductors, packages,
-    bindings, triggers, feeds, rules, activations, limits,
+    bindings, triggers, feeds, rules, activations, apis, api_lines,
+    limits,
     lines,
 )  # fmt: skip
 ROWS = tuple(row for chapter in CHAPTERS for row in chapter.ROWS)

@@ -8,7 +8,7 @@ import pytest
 from common.settings import GatewaySettings
 from tests.fakes.neighbours import auth, world_of_three
 from tests.fakes.running_api import UUID, Api, running_api
-from tests.unit.controller.api.gateway_calls import MANAGEMENT, create, endpoint, made
+from tests.unit.controller.api.gateway_calls import ACTION, MANAGEMENT, create, endpoint, made
 from tests.unit.controller.gateway.documents import document, operation
 
 
@@ -227,3 +227,19 @@ async def test_nobody_sees_or_changes_the_apis_of_another_key() -> None:
         assert auth("bob").partition(":")[0] in made.body["gwApiUrl"]
         found = await world.ask("ann", "GET", f"{MANAGEMENT}/getApi.http?{at}")
         assert [each["value"]["apidoc"]["paths"] for each in found.body["apis"]] == [{}]
+
+
+async def test_the_apis_of_who_is_blocked_are_not_served() -> None:
+    async with world_of_three() as world:
+        at = f"/gw/api/{auth('bob').partition(':')[0]}/words/b"
+        await world.ask("bob", "POST", f"{MANAGEMENT}/createApi", {"apidoc": endpoint(
+            gatewayBasePath="/words",
+            action=ACTION | {"name": "/ann/shared/act", "namespace": "ann"},
+        )})  # fmt: skip
+        assert (await world.ask(None, "GET", at)).status == 200
+        await world.block("bob", is_blocked=True)
+        assert (await world.ask(None, "GET", at)).words == {
+            "error": "There is no API at this address."
+        }
+        await world.block("bob", is_blocked=False)
+        assert (await world.ask(None, "GET", at)).status == 200
