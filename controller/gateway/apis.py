@@ -19,7 +19,8 @@ from controller.gateway import document, openapi, paths, validation
 from controller.gateway.document import Document, Endpoint
 from controller.gateway.validation import Bounds
 
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 20
+"""Of so many who change an API at the same moment, each gets through."""
 
 
 class Apis:

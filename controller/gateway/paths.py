@@ -2,6 +2,7 @@
 
     /books/{id}/pages        a parameter is a segment, or a part of one: `{id}.json`
     /books/index             wins over /books/{id}: the first segment that differs decides
+    /books/{id}.json         wins over it, too: it says more
 
 A request is matched segment by segment, each decoded for itself, so that `%2F` in one does not make
 it two. There is no backtracking in any of it: a path costs what its length is.
@@ -22,9 +23,9 @@ _WORD_BREAK: Final = re.compile(r"[^0-9A-Za-z_-]+")
 _UNFIT: Final = re.compile(r"[\x00-\x20\x7f?#\\]")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """What is between two slashes of a template. Literals come first in order."""
+    """What is between two slashes of a template."""
 
     is_open: bool
     """Whether it holds a parameter."""

@@ -1,16 +1,16 @@
 """Which operation of an API a request is. Pure.
 
-Made once of each revision of an API. Paths without parameters are found by a look-up; the others
-are tried in order, literal segments before parameters, among those of the same length.
+Made once of each revision of an API, as a tree with one level for each segment. What is literal is
+found by a look-up and tried first, then what has a parameter; no place of the tree is tried twice.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.gateway import document, paths
 from controller.gateway.document import Operation
-from controller.gateway.paths import Template
+from controller.gateway.paths import Segment, Template
 from controller.gateway.target import Target
 
 
@@ -35,6 +35,16 @@ class Leaf:
         return self.operations.get("get") if found is None and method == "HEAD" else found
 
 
+@dataclass(slots=True)
+class _Place:
+    """What may follow after some segments."""
+
+    literals: dict[str, "_Place"] = field(default_factory=dict)
+    opens: dict[Segment, "_Place"] = field(default_factory=dict)
+    """By a segment without the name of its parameter, in their order."""
+    leaf: Leaf | None = None
+
+
 class Routes:
     """The paths of one API."""
 
@@ -46,26 +56,41 @@ class Routes:
         for each in document.operations(given):
             target = document.target(cases, each)
             operations.setdefault(each.path, {})[each.verb] = (each, target)
-        self._fixed: dict[tuple[str, ...], Leaf] = {}
-        self._open: dict[int, list[Leaf]] = {}
-        for path, verbs in operations.items():
-            self._add(Leaf(paths.template(path), verbs))
-        for leaves in self._open.values():
-            leaves.sort(key=lambda leaf: leaf.template.segments)
+        self._root = _Place()
+        leaves = [Leaf(paths.template(path), verbs) for path, verbs in operations.items()]
+        for leaf in sorted(leaves, key=_rank):
+            self._add(leaf)
 
     def find(self, segments: Sequence[str]) -> Leaf | None:
         """Return the path that fits decoded *segments*, those of the base path left off."""
-        fixed = self._fixed.get(tuple(segments))
-        if fixed is not None:
-            return fixed
-        for leaf in self._open.get(len(segments), ()):
-            if leaf.template.match(segments) is not None:
-                return leaf
-        return None
+        return _found(self._root, segments, 0)
 
     def _add(self, leaf: Leaf) -> None:
-        segments = leaf.template.segments
-        if leaf.template.parameters:
-            self._open.setdefault(len(segments), []).append(leaf)
-        else:
-            self._fixed[tuple(segment.before for segment in segments)] = leaf
+        place = self._root
+        for segment in leaf.template.shape:
+            if segment.is_open:
+                place = place.opens.setdefault(segment, _Place())
+            else:
+                place = place.literals.setdefault(segment.before, _Place())
+        place.leaf = leaf
+
+
+def _rank(leaf: Leaf) -> list[tuple[int, str, str]]:
+    """Return what puts leaves in order: of segments that fit the same, the one that says more."""
+    shape = leaf.template.shape
+    return [(-len(each.before) - len(each.after), each.before, each.after) for each in shape]
+
+
+def _found(place: _Place, segments: Sequence[str], at: int) -> Leaf | None:
+    if at == len(segments):
+        return place.leaf
+    literal = place.literals.get(segments[at])
+    found = None if literal is None else _found(literal, segments, at + 1)
+    if found is not None:
+        return found
+    for segment, following in place.opens.items():
+        if segment.value_in(segments[at]) is not None:
+            found = _found(following, segments, at + 1)
+            if found is not None:
+                return found
+    return None

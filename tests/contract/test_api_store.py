@@ -1,14 +1,20 @@
 """APIs in every store: found by tenant and base path, and forgotten when somebody changes them."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from common.clock import SystemClock
 from common.entity.api import Api, api_name
+from common.entity.names import QualifiedName
 from common.ids import Namespace, Rev
+from common.settings import GatewaySettings
 from common.store.apis import ApiStore
 from common.store.cache import Lifetimes
 from common.store.port import Conflict, Gap, Invalidation, Missing, Stores
+from controller.gateway.apis import Apis
+from controller.gateway.document import Endpoint
 
 ANN, BOB = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502", "23bc46b1-71f6-4ed5-8c54-816aa4f8c503"
 
@@ -95,3 +101,26 @@ async def test_what_another_changes_it_sees_when_it_is_told(
     await apis.delete(changed)
     neighbour.forget(Gap())
     assert list(await neighbour.base_paths(ANN)) == ["/b"]
+
+
+async def test_who_change_an_api_at_the_same_moment_all_get_through(stores: Stores) -> None:
+    namespace = Namespace("guest")
+    controllers = [
+        Apis(ApiStore(stores.entities), SystemClock(), GatewaySettings()) for _ in range(2)
+    ]
+
+    async def put(number: int) -> None:
+        endpoint = Endpoint(
+            base_path="/a",
+            path=f"/{number}",
+            verb="get",
+            action=QualifiedName(namespace, None, "echo"),
+            address="https://host/api/v1/web/guest/default/echo.json",
+        )
+        await controllers[number % 2].put_endpoint(ANN, namespace, endpoint)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(10):
+            _ = tasks.create_task(put(number))
+    [api] = await controllers[0].found(ANN, "/a")
+    assert sorted(api.document["paths"]) == [f"/{number}" for number in range(10)]

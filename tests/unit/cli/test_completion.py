@@ -53,6 +53,20 @@ def test_names_are_those_of_the_server(press: Press, configured: Path, api: Fake
     assert press("brisk activation logs ") == ["1" * 32]
 
 
+def test_base_paths_verbs_and_actions_are_proposed(
+    press: Press, configured: Path, api: FakeApi
+) -> None:
+    found = [{"value": {"apidoc": {"basePath": path}}} for path in ("/books", "/words")]
+    api.answer("GET /api/v1/web/whisk.system/apimgmt/getApi.http", {"apis": found})
+    api.answer("GET actions", [{"namespace": "g", "name": "hello"}])
+    assert press("brisk api get /b") == ["/books"]
+    assert press("wsk api delete ") == ["/books", "/words"]
+    assert press("brisk api key create /w") == ["/words"]
+    assert press("brisk api list /books /x p") == ["PUT", "POST", "PATCH"]
+    assert press("brisk api create /books /x get ") == ["hello"]
+    assert press("wsk api k") == []
+
+
 def test_a_file_is_the_shell_s_to_find(press: Press, home: Path) -> None:
     assert press("brisk action create a hel") == ["hel"]
     assert press("brisk action create a -P par") == ["par"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from common.settings import GatewaySettings
+from controller.gateway.apis import ATTEMPTS
 from tests.fakes.neighbours import auth, world_of_three
 from tests.fakes.running_api import UUID, Api, running_api
 from tests.unit.controller.api.gateway_calls import ACTION, MANAGEMENT, create, endpoint, made
@@ -185,7 +186,7 @@ async def test_a_change_that_is_overtaken_begins_anew(api: Api) -> None:
     await made(api)
     api.docs.overtaken = 1
     assert list((await made(api, endpoint("/c")))["apidoc"]["paths"]) == ["/b", "/c"]
-    api.docs.overtaken = 5
+    api.docs.overtaken = ATTEMPTS
     status, told = await create(api, endpoint("/d"))
     assert (status, told["error"]) == (
         502,
