@@ -26,18 +26,19 @@ class Scope:
     environment: of the process, or of a file of variables.
     inputs: of the package and the project around it.
     is_lenient: whether what is required may have no value: who removes something needs none.
-    unset: gathers the names that mean nothing.
+    unset: gathers the names that mean nothing; notes: what else people should know.
     """
 
     environment: Mapping[str, str]
     inputs: Mapping[str, Json] = field(default_factory=dict)
     is_lenient: bool = False
     unset: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     def within(self, inputs: Mapping[str, Json]) -> "Scope":
         """Return the scope of a place that has *inputs* of its own."""
         merged = {**self.inputs, **inputs}
-        return Scope(self.environment, merged, self.is_lenient, self.unset)
+        return Scope(self.environment, merged, self.is_lenient, self.unset, self.notes)
 
     def value(self, name: str) -> Json:
         """Return what *name* means; the empty text where it means nothing."""

@@ -1,7 +1,7 @@
 """A project as its files have it: the manifest, what is laid over it, and the projects it needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -106,7 +106,8 @@ def loaded(
     loader = _Loader(scope, own, is_strict)
     loader.take(manifest, path, scope, typed, ())
     unused = typed.keys() - loader.declared
-    notes = loader.notes + [f"no input is called '{name}'" for name in sorted(unused)]
+    notes = [*loader.notes, *scope.notes]
+    notes += (f"no input is called '{name}'" for name in sorted(unused))
     return Project(tuple(checked(loader.entities)), loader.sources, loader.inputs, tuple(notes))
 
 
@@ -157,6 +158,9 @@ class _Loader:
         self, dependency: Dependency, values: dict[str, Json], root: Path, above: tuple[Path, ...]
     ) -> None:
         if not dependency.location.startswith("."):
+            if self._scope.is_lenient:
+                self.notes.append(f"{dependency.place}: what '{dependency.name}' has is left alone")
+                return
             raise dependency.place.refuse(
                 f"the dependency '{dependency.name}' cannot be fetched from {dependency.location}",
                 "a deployment takes in nothing that is not on this machine",
@@ -180,8 +184,7 @@ class _Loader:
             )
         if before is None:
             self._taken[path.resolve()] = values
-            scope = Scope(self._scope.environment, {}, self._scope.is_lenient, self._scope.unset)
-            self.take(manifest, path, scope, values, above)
+            self.take(manifest, path, replace(self._scope, inputs={}), values, above)
         names = [one.name for one in manifest.packages if one.name != DEFAULT]
         if len(names) == 1 and names[0] != dependency.name:
             fields = {

@@ -99,7 +99,7 @@ class _Reader:
         return tuple(self._package(name, each) for name, each in found)
 
     def _package(self, name: str, at_package: Section) -> Package:
-        for key in ("license", *_CONNECTION):
+        for key in ("name", "license", *_CONNECTION):
             at_package.text(key)
         self._unused(at_package, _CONNECTION)
         if at_package.nodes("feeds"):
@@ -222,6 +222,8 @@ def _web(of: Section, *keys: str) -> str | None:
 def _included(of: Section) -> Iterator[tuple[str, ...]]:
     for node in of.many("include"):
         words = _words(node)
+        if not words:
+            continue  # As wskdeploy has it.
         if len(words) not in (1, 2):
             said = f"'include' of {of.what} has pairs: a source, and where it goes"
             raise of.at("include").refuse(said, fix='write ["lib/*.py", "lib/"]')
@@ -242,7 +244,7 @@ def _check_code(of: Section, action: Action) -> None:
     if action.code is not None and not has_runtime:
         said = f"{of.what} has code, and no runtime"
         raise of.at("code").refuse(said, "text does not say its language", "add `runtime: python`")
-    if action.function is None and action.code is None and action.docker is None:
+    if not (action.function or action.code or action.docker or action.is_native):
         said = f"{of.what} has nothing to run"
         raise of.place.refuse(said, "there is neither function, code nor docker", "add `function:`")
 

@@ -45,6 +45,9 @@ def values_of(
             found[name] = ZEROS[declared.type or "string"]()
         else:
             found[name] = _typed(name, declared, value)
+            if declared.type == "string" and not isinstance(found[name], str):
+                kind = type(found[name]).__name__
+                scope.notes.append(f"{declared.place}: the string '{name}' is of type {kind}")
     if lacking:
         raise _lacks(inputs, lacking)
     return found
@@ -81,7 +84,7 @@ def _typed(name: str, declared: Input, value: Json) -> Json:
 def _is(value: Json, wanted: str) -> bool:
     match wanted:
         case "string":
-            return isinstance(value, str)
+            return True  # As wskdeploy has it: people write 0 and mean a text, or a number.
         case "boolean":
             return isinstance(value, bool)
         case "integer":

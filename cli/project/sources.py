@@ -150,7 +150,8 @@ class Workshop:
         known = sorted(self.kinds.known)
         close = nearest(runtime, [*known, *self.kinds.defaults])
         why = f"those here are: {', '.join(known)}" if known else "the platform says none"
-        fix = f"write `runtime: {close.new[0]}` in {action.place}" if close else ""
+        proposed = f"`runtime: {close.new[0]}`" if close else "one of those"
+        fix = f"write {proposed} in {action.place}"
         said = f"no runtime '{runtime}' for action '{action.name}'"
         return action.place.refuse(said, why, fix)
 

@@ -32,6 +32,7 @@ from cli.shapes import FEED
 from cli.webflags import SECRET, meaning
 
 ACTIVE: Final = "active"
+_VERSION_PARTS: Final = 3
 _Placed: TypeAlias = Package | Dependency | Action | ActionSequence | Trigger | Rule | Api
 
 
@@ -83,14 +84,6 @@ def checked(entities: list[Entity]) -> list[Entity]:
     return sorted(others + sequences, key=lambda one: one.kind.rank)
 
 
-def reference(name: str, package: str, own: str) -> str:
-    """Return the whole name of an action that *package* calls *name*."""
-    words = name.strip()
-    if "/" not in words and package != DEFAULT:
-        words = f"{package}/{words}"
-    return localized(str(parse_entity(words)), own)
-
-
 def _twice(one: Entity, other: Entity) -> Failure:
     assert one.place and other.place, "what is wanted is written somewhere"
     said = f"the {one} is there twice, first as {other.kind} in {other.place}"
@@ -128,8 +121,20 @@ class _Drafting:
     def _add(self, kind: Kind, name: str, fields: Mapping[str, Json], of: _Placed) -> None:
         self._draft.entities.append(Entity(kind, name, fields, of.place))
 
+    def _whole(self, text: str, of: _Placed, scope: Scope, package: str = DEFAULT) -> str:
+        """Return the whole name of what *of* calls *text*; an action is in its *package*."""
+        words = text_of(text, scope).strip()
+        if words and "/" not in words and package != DEFAULT:
+            words = f"{package}/{words}"
+        try:
+            return localized(str(parse_entity(words)), self._own)
+        except Failure as failure:
+            said = f"'{text}' is the name of nothing"
+            why = "a name is NAME, PACKAGE/NAME or /NAMESPACE/PACKAGE/NAME"
+            raise of.place.refuse(said, why) from failure
+
     def _package(self, package: Package, around: Scope, inherited: dict[str, Json]) -> None:
-        name = text_of(package.name, around)
+        name = _name(package, around)
         own_values = self._values(package.inputs, around, free=True)
         scope = around.within(own_values)
         self._draft.inputs[f"package {name}"] = own_values
@@ -140,7 +145,7 @@ class _Drafting:
                 "annotations": replaced(package.annotations, scope),
             }
             if package.version:
-                fields["version"] = text_of(package.version, scope)
+                fields["version"] = _version(text_of(package.version, scope))
             if package.is_public:
                 self._draft.notes.append(f"{package.place}: everybody may use the package '{name}'")
             self._add(Kind.PACKAGE, name, fields, package)
@@ -159,7 +164,7 @@ class _Drafting:
 
     def _dependency(self, dependency: Dependency, scope: Scope) -> None:
         location = text_of(dependency.location, scope)
-        name = text_of(dependency.name, scope)
+        name = _name(dependency, scope)
         values = self._values(dependency.inputs, scope)
         self._draft.inputs[f"dependency {name}"] = values
         annotations = replaced(dependency.annotations, scope)
@@ -176,7 +181,7 @@ class _Drafting:
         self._add(Kind.BINDING, name, fields, dependency)
 
     def _action(self, action: Action, package: str, scope: Scope) -> None:
-        name = _member(text_of(action.name, scope), package)
+        name = _member(_name(action, scope), package)
         annotations = dict(replaced(action.annotations, scope))
         if action.web is not None:
             annotations |= meaning(action.web)
@@ -189,7 +194,7 @@ class _Drafting:
             "limits": dict(action.limits),
         }
         if action.version:
-            fields["version"] = text_of(action.version, scope)
+            fields["version"] = _version(text_of(action.version, scope))
         self._draft.inputs[f"action {name}"] = parameters
         self._draft.sources[name] = replace(
             action,
@@ -203,31 +208,30 @@ class _Drafting:
         annotations = dict(replaced(sequence.annotations, scope))
         if sequence.web is not None:
             annotations |= meaning(sequence.web)
-        parts = [reference(text_of(name, scope), package, self._own) for name in sequence.actions]
-        name = _member(text_of(sequence.name, scope), package)
+        parts = [self._whole(part, sequence, scope, package) for part in sequence.actions]
+        name = _member(_name(sequence, scope), package)
         self._add(Kind.SEQUENCE, name, {"components": parts, "annotations": annotations}, sequence)
 
     def _trigger(self, trigger: Trigger, scope: Scope) -> None:
-        name = text_of(trigger.name, scope)
+        name = _name(trigger, scope)
         parameters = self._values(trigger.inputs, scope)
         fields: dict[str, Json] = {
             "parameters": parameters,
             "annotations": replaced(trigger.annotations, scope),
         }
         if trigger.feed:
-            fields[FEED] = localized(str(parse_entity(text_of(trigger.feed, scope))), self._own)
+            fields[FEED] = self._whole(trigger.feed, trigger, scope)
         self._draft.inputs[f"trigger {name}"] = parameters
         self._add(Kind.TRIGGER, name, fields, trigger)
 
     def _rule(self, rule: Rule, package: str, scope: Scope) -> None:
-        trigger = str(parse_entity(text_of(rule.trigger, scope)))
         fields = {
-            "trigger": localized(trigger, self._own),
-            "action": reference(text_of(rule.action, scope), package, self._own),
+            "trigger": self._whole(rule.trigger, rule, scope),
+            "action": self._whole(rule.action, rule, scope, package),
             "status": ACTIVE,
             "annotations": replaced(rule.annotations, scope),
         }
-        self._add(Kind.RULE, text_of(rule.name, scope), fields, rule)
+        self._add(Kind.RULE, _name(rule, scope), fields, rule)
 
     def _api(self, api: Api, package: str, scope: Scope) -> None:
         base, path = text_of(api.base_path, scope), text_of(api.path, scope)
@@ -243,7 +247,7 @@ class _Drafting:
             "base": base,
             "path": path,
             "method": api.method,
-            "action": reference(text_of(api.action, scope), package, self._own),
+            "action": self._whole(api.action, api, scope, package),
             "response": response,
             "secret": None,
         }
@@ -293,6 +297,27 @@ def provider_of(location: str) -> str | None:
     if len(parts) == 1 and parts[0]:
         return f"/{OWN}/{parts[0]}"
     return f"/{parts[0]}/{parts[1]}" if len(parts) == 2 and all(parts) else None
+
+
+def _name(of: _Placed, scope: Scope) -> str:
+    """Return what something is called. Raises `Failure` for nothing, and for steps down."""
+    name = text_of(of.name, scope).strip()
+    if not name:
+        raise of.place.refuse(
+            f"the name '{of.name}' is empty", "what it stands for is not set", f"set {of.name}"
+        )
+    if "/" in name:
+        why = "where something is in the manifest says where it is"
+        raise of.place.refuse(f"'{name}' is no name: it has a slash", why)
+    return name
+
+
+def _version(written: str) -> str:
+    """Return a version as a platform keeps it: 1.0 is 1.0.0; what is none, as it is."""
+    parts = written.split(".")
+    if len(parts) > _VERSION_PARTS or not all(part.isdecimal() for part in parts):
+        return written
+    return ".".join(str(int(part)) for part in [*parts, "0", "0"][:_VERSION_PARTS])
 
 
 def _member(name: str, package: str) -> str:

@@ -80,6 +80,23 @@ def test_an_input_of_the_line_that_nothing_takes_is_noted(tmp_path: Path) -> Non
     assert found.entities[0].fields["parameters"] == {"real": 3}
 
 
+def test_who_undeploys_needs_nothing_of_what_is_far_away(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text("packages:\n  p:\n    dependencies:\n      far: {location: github.com/a/b}\n")
+    manifest, _ = loading.read(path)
+    found = loading.loaded(manifest, path, Scope({}, is_lenient=True), {}, "guest")
+    assert found.notes == (f"{path}:4: what 'far' has is left alone",)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"), [("1.0", "1.0.0"), ("2", "2.0.0"), ("01.2.3", "1.2.3"), ("x.1", "x.1")]
+)
+def test_a_version_is_as_the_platform_keeps_it(tmp_path: Path, written: str, kept: str) -> None:
+    (tmp_path / "manifest.yaml").write_text(f"packages: {{p: {{version: {written}}}}}\n")
+    [package] = project(tmp_path / "manifest.yaml").entities
+    assert package.fields["version"] == kept
+
+
 def test_variables_are_read_as_shells_write_them() -> None:
     text = "# a comment\nA=1\nexport B='two words'\n\nC = \"x=y\"\nD=\n"
     assert variables_of(text, "f") == {"A": "1", "B": "two words", "C": "x=y", "D": ""}

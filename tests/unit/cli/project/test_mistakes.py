@@ -196,6 +196,18 @@ def refused(folder: Path, text: str | bytes) -> Failure:
             "packages:\n  p:\n    apis:\n      n: {/b: {/p: {a: FETCH}}}\n", 4,
             "'FETCH' is no method", "correct {at}", id="a method",
         ),
+        pytest.param(
+            "packages:\n  $NOT_SET:\n    actions: {}\n", 2,
+            "the name '$NOT_SET' is empty", "set $NOT_SET", id="no name",
+        ),
+        pytest.param(
+            "packages: {p: {triggers: {a/b: {}}}}\n", 1,
+            "'a/b' is no name: it has a slash", "correct {at}", id="a slash",
+        ),
+        pytest.param(
+            "packages: {p: {rules: {r: {trigger: $NOT_SET, action: a}}}}\n", 1,
+            "'$NOT_SET' is the name of nothing", "correct {at}", id="a reference to nothing",
+        ),
         pytest.param("", None, "the file is empty", "begin with `packages:`", id="nothing"),
         pytest.param("just words", 1, "a manifest must be a table of keys and values",
                      "correct {at}", id="words"),
