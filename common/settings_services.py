@@ -40,8 +40,8 @@ class GatewaySettings(Group):
     """How many APIs a tenant may have."""
     max_keys: int = Field(default=100, ge=1)
     """How many keys an API may have."""
-    max_document_bytes: int = Field(default=1 << 20, ge=1)
-    """The largest document of an API."""
+    max_document_bytes: int = Field(default=512 << 10, ge=1)
+    """The largest document of an API. All those of a tenant are read when one of them changes."""
 
 
 class RetentionSettings(Group):

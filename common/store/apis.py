@@ -22,8 +22,8 @@ API: Final = Form(
     to_list_item=api.to_list_item,
 )
 _PREFIX: Final = f"{api.ROOT}/"
-_PAGE: Final = 50
-"""Documents of APIs are long: so many are read at a time."""
+_PAGE: Final = 8
+"""Documents of APIs are long: so many are read at a time, and others are served in between."""
 
 
 class ApiStore(EntityStore[Api]):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from common.clock import Clock
-from common.entity.api import Api, api_name
+from common.entity.api import ROOT, Api, api_name
 from common.errors import ApiRefused, NoSuchApi
 from common.ids import Namespace
 from common.settings import GatewaySettings
@@ -158,7 +158,7 @@ class Apis:
 
     async def _require_room(self, tenant: str) -> None:
         most = self._settings.max_apis
-        if len(await self._store.of(tenant)) >= most:
+        if await self._store.count(ROOT, package=tenant) >= most:
             raise ApiRefused(f"There are {most} APIs already, and no more are allowed.")
 
     async def _written(self, one: Api, over: Api | None) -> Api | None:
