@@ -45,6 +45,7 @@ from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
+from common.user_events import UserEvents
 from controller.app import Services, served
 from controller.balance.inflight import InFlight
 from controller.balance.port import UP, all_up
@@ -165,6 +166,7 @@ async def running(
             actions=PatientActions(catalog.actions, clock, wait_s=settings.invoker.fetch_wait_s),
             activations=stores.activations,
             clock=clock,
+            events=UserEvents(f"invoker{INVOKER}", bus, clock, settings.user_events),
             max_under_way=settings.pool.max_waiting,
         )
         hearing = Hearing.of(
@@ -173,7 +175,7 @@ async def running(
             activations=stores.activations,
             inflight=inflight,
             clock=clock,
-            settings=settings.stream,
+            settings=settings,
         )
         for listen in hearing.listens:
             await listen()
@@ -203,13 +205,14 @@ async def running(
             registries=RegistryStore(stores.entities, lambda: seal, clock),
             repeats=RepeatedFirings(stores.entities),
             events=events.face,
-            entitlement=Entitlement(clock, inflight),
+            entitlement=Entitlement(clock, inflight, tell=hearing.events.metric),
             invoker=entrance,
             invoker_health=lambda: {
                 f"invoker{INVOKER}/{INVOKER}": UP if invoker.is_healthy else "unhealthy"
             },
             own_records=hearing.own_records,
             streams=hearing.streams,
+            event_streams=hearing.event_streams,
             health=health,
         )
 

@@ -189,6 +189,10 @@ class TooManyStreams(BriskError):
         self.limit = limit
 
 
+class EventsNotTold(BriskError):
+    """This platform sends no user events. Its operator may set BRISK_USER_EVENTS__ENABLED=true."""
+
+
 class CircularBinding(BriskError):
     """Package binding '{name}' contains a circular reference."""
 

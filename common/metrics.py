@@ -7,28 +7,22 @@ nobody can make one per action or per namespace; that is what records and the bi
 Names are `brisk_<part>_<what>_<unit>`; counters end in `total`, as Prometheus has it. Times are
 exported in seconds, its unit, though they are whole milliseconds inside.
 
-A gauge is not kept up to date by hand: the root of the process says where to look when somebody
-asks, and for how long (`with metrics.shown(...)`). So it costs nothing until then, and a platform
-that has stopped is neither shown nor held.
+How gauges are read, and all of it shown, is in `common.metric_registry`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final, Literal, TypeAlias, TypeVar, get_args
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, get_args
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import Counter, Gauge
 
 from common.durations import Durations
 from common.entity.activation import ActivationRecord, Status
-
-Key = TypeVar("Key")
-Metric = TypeVar("Metric", Counter, Gauge)
+from common.metric_registry import CONTENT_TYPE as CONTENT_TYPE
+from common.metric_registry import REGISTRY as REGISTRY
+from common.metric_registry import Readings as Readings
+from common.metric_registry import each
+from common.metric_registry import render as render
+from common.metric_registry import shown as shown
 
 StartKind: TypeAlias = Literal["cold", "stem", "warm"]
 """How an activation got its sandbox: a new one, a blank one that was ready, one with its code."""
@@ -69,17 +63,6 @@ ThrottleLimit: TypeAlias = Literal[
     "invocations_per_minute", "firings_per_minute", "concurrent_invocations", "api_calls_per_minute"
 ]
 
-REGISTRY: Final = CollectorRegistry()
-"""All metrics below and nothing else; the library's own registry is left alone."""
-
-# Else each series has another one that says when the process started.
-disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-def _each(metric: Metric, values: Iterable[Key]) -> Mapping[Key, Metric]:
-    return {value: metric.labels(str(value)) for value in values}
-
-
 _activations: Final = Counter(
     "brisk_invoker_activations_total",
     "Activations that ended, by how.",
@@ -105,7 +88,7 @@ RUN_DURATION: Final = Durations(
     "How long code took to answer, without loading it.",
 )
 
-STARTS: Final[Mapping[StartKind, Counter]] = _each(
+STARTS: Final[Mapping[StartKind, Counter]] = each(
     Counter(
         "brisk_pool_starts_total",
         "Activations that got a sandbox: a new one, a stem cell, or a warm one.",
@@ -114,7 +97,7 @@ STARTS: Final[Mapping[StartKind, Counter]] = _each(
     ),
     get_args(StartKind),
 )
-HINTS: Final[Mapping[HintFate, Counter]] = _each(
+HINTS: Final[Mapping[HintFate, Counter]] = each(
     Counter(
         "brisk_pool_hints_total",
         "Steps of sequences that were foretold: a sandbox was made, there was one, or no room.",
@@ -123,7 +106,7 @@ HINTS: Final[Mapping[HintFate, Counter]] = _each(
     ),
     get_args(HintFate),
 )
-IMAGE_FAULTS: Final[Mapping[ImageFault, Counter]] = _each(
+IMAGE_FAULTS: Final[Mapping[ImageFault, Counter]] = each(
     Counter(
         "brisk_pool_image_faults_total",
         "Activations that ended because the image of their action can't be used, by why.",
@@ -142,7 +125,7 @@ READY_NETWORKS: Final = Gauge(
     "Networks of sandboxes that are made and not yet taken.",
     registry=REGISTRY,
 )
-SANDBOXES: Final[Mapping[SandboxState, Gauge]] = _each(
+SANDBOXES: Final[Mapping[SandboxState, Gauge]] = each(
     Gauge("brisk_pool_sandboxes", "Sandboxes, by state.", ["state"], registry=REGISTRY),
     get_args(SandboxState),
 )
@@ -177,7 +160,7 @@ COUCHDB_RETRIES: Final = Counter(
     "Requests to CouchDB that were sent again because it was away.",
     registry=REGISTRY,
 )
-COUCHDB_CONFLICTS: Final[Mapping[BulkTry, Counter]] = _each(
+COUCHDB_CONFLICTS: Final[Mapping[BulkTry, Counter]] = each(
     Counter(
         "brisk_store_couchdb_conflicts_total",
         "Records that were there already: written by somebody else, or by a try that went unheard.",
@@ -201,7 +184,7 @@ STALE_READS: Final = Counter(
     "Times that an old action or identity was used because the store was away.",
     registry=REGISTRY,
 )
-HOUSEKEEPING: Final[Mapping[Housework, Counter]] = _each(
+HOUSEKEEPING: Final[Mapping[Housework, Counter]] = each(
     Counter(
         "brisk_store_housekeeping_steps_total",
         "Days that were prepared, sealed, dropped or forgotten, and sweeps of code.",
@@ -210,7 +193,7 @@ HOUSEKEEPING: Final[Mapping[Housework, Counter]] = _each(
     ),
     get_args(Housework),
 )
-HOUSEKEEPING_FAILURES: Final[Mapping[Housework, Counter]] = _each(
+HOUSEKEEPING_FAILURES: Final[Mapping[Housework, Counter]] = each(
     Counter(
         "brisk_store_housekeeping_failures_total",
         "Steps of housekeeping that failed; the log says why, and they are tried again.",
@@ -234,7 +217,7 @@ COMPOSITIONS: Final = Gauge(
     "Sequences and compositions that this controller is carrying out; inner ones are not counted.",
     registry=REGISTRY,
 )
-BUS_DEPTH: Final[Mapping[TopicClass, Gauge]] = _each(
+BUS_DEPTH: Final[Mapping[TopicClass, Gauge]] = each(
     Gauge(
         "brisk_bus_depth_messages",
         "Messages that were sent and not yet taken, by kind of topic.",
@@ -249,7 +232,7 @@ BUS_IN_FLIGHT: Final = Gauge(
     "Messages on their way to the broker that it has not acknowledged.",
     registry=REGISTRY,
 )
-BUS_LAG: Final[Mapping[TopicClass, Gauge]] = _each(
+BUS_LAG: Final[Mapping[TopicClass, Gauge]] = each(
     Gauge(
         "brisk_bus_lag_messages",
         "Messages that lie in the broker and are not settled by the consumer in this process.",
@@ -258,7 +241,7 @@ BUS_LAG: Final[Mapping[TopicClass, Gauge]] = _each(
     ),
     get_args(TopicClass),
 )
-BUS_OLDEST_UNSETTLED: Final[Mapping[TopicClass, Gauge]] = _each(
+BUS_OLDEST_UNSETTLED: Final[Mapping[TopicClass, Gauge]] = each(
     Gauge(
         "brisk_bus_oldest_unsettled_seconds",
         "Age of the oldest message that this process took and has not settled.",
@@ -278,6 +261,21 @@ BUS_POISON: Final = Counter(
     registry=REGISTRY,
 )
 
+EVENTS_SENT: Final = Counter(
+    "brisk_user_events_sent_messages_total",
+    "User events that were handed to the bus.",
+    registry=REGISTRY,
+)
+EVENTS_DROPPED: Final = Counter(
+    "brisk_user_events_dropped_messages_total",
+    "User events that were lost, because the bus did not take them fast enough.",
+    registry=REGISTRY,
+)
+EVENTS_PENDING: Final = Gauge(
+    "brisk_user_events_pending_messages",
+    "User events that wait to be handed to the bus.",
+    registry=REGISTRY,
+)
 STREAMS: Final = Gauge(
     "brisk_stream_open_connections",
     "Connections over which somebody follows the activations or the events of a namespace.",
@@ -313,9 +311,9 @@ REQUESTS: Final[Mapping[tuple[RouteClass, CodeClass], Counter]] = {
 _firings: Final = Counter(
     "brisk_events_firings_total", "What became of firings of feeds.", ["fate"], registry=REGISTRY
 )
-FIRINGS: Final[Mapping[FiringFate, Counter]] = _each(_firings, get_args(FiringFate))
+FIRINGS: Final[Mapping[FiringFate, Counter]] = each(_firings, get_args(FiringFate))
 FEEDS: Final = Gauge("brisk_events_feeds", "Feeds that are served here.", registry=REGISTRY)
-THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = _each(
+THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = each(
     Counter(
         "brisk_entitlement_throttled_requests_total",
         "Requests that were refused with 429, by the limit that was reached.",
@@ -324,7 +322,7 @@ THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = _each(
     ),
     get_args(ThrottleLimit),
 )
-DEGRADED: Final[Mapping[Dependency, Gauge]] = _each(
+DEGRADED: Final[Mapping[Dependency, Gauge]] = each(
     Gauge(
         "brisk_health_degraded_dependencies",
         "1 while this process needs it and it does not serve; `/healthz` says why.",
@@ -357,39 +355,3 @@ def count_request(route: RouteClass, status: int) -> None:
     """Count a request that was answered with HTTP *status*; a web action may choose any."""
     family = min(max(status // 100, 2), 5)
     REQUESTS[route, _CODES[family - 2]].inc()
-
-
-Reading: TypeAlias = Callable[[], float]
-Readings: TypeAlias = Mapping[Gauge, Reading]
-
-_readings: Final[dict[Gauge, list[Reading]]] = {}
-
-
-@contextmanager
-def shown(readings: Readings) -> Iterator[None]:
-    """Have each gauge show what its reading returns, while inside the block.
-
-    Of several platforms in one process it shows the sum; after the last one 0. Nothing of a block
-    that has ended is kept.
-    """
-    for gauge, reading in readings.items():
-        _readings.setdefault(gauge, []).append(reading)
-        gauge.set_function(_sum_of(_readings[gauge]))
-    try:
-        yield
-    finally:
-        for gauge, reading in readings.items():
-            _readings[gauge].remove(reading)
-
-
-def _sum_of(readings: list[Reading]) -> Reading:
-    return lambda: sum(reading() for reading in readings)
-
-
-def render() -> bytes:
-    """Return all metrics in Prometheus' text format."""
-    return generate_latest(REGISTRY)
-
-
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-"""Of what `render` returns."""

@@ -8,6 +8,20 @@ from pydantic import Field
 from common.settings_services import Group
 
 
+class UserEventSettings(Group):
+    """What tools of a namespace are told of its activations and limits: user events.
+
+    They are on the topic `events` in OpenWhisk's schema, and at an address of ours.
+    """
+
+    enabled: bool = False
+    """Whether they are sent. Source of the default: OpenWhisk's `whisk.user-events.enabled`."""
+    flush_ms: int = Field(default=100, ge=1)
+    """How long an event may wait for others to be sent with it."""
+    max_waiting: int = Field(default=10_000, ge=1)
+    """How many may wait to be sent. What is more is dropped, and counted."""
+
+
 class StreamSettings(Group):
     """Who may follow what happens in a namespace while it happens, at one controller."""
 

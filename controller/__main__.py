@@ -170,7 +170,7 @@ def _traffic(settings: Settings, clock: Clock, ground: Ground) -> _Traffic:
         activations=ground.stores.activations,
         inflight=inflight,
         clock=clock,
-        settings=settings.stream,
+        settings=settings,
         judge=balancer.ended,
     )
     return _Traffic(balancer, inflight, hearing)
@@ -228,6 +228,7 @@ def _services(
             clock,
             traffic.inflight,
             Share(settings.controller.id % settings.controller.count, settings.controller.count),
+            tell=traffic.hearing.events.metric,
         ),
         invoker=entrance,
         invoker_health=lambda: {
@@ -236,6 +237,7 @@ def _services(
         },
         own_records=traffic.hearing.own_records,
         streams=traffic.hearing.streams,
+        event_streams=traffic.hearing.event_streams,
         health=health,
     )
 

@@ -34,6 +34,7 @@ from controller.api.services import Services
 from controller.api.shortcut import Shortcut
 from controller.api.triggers import Triggers
 from controller.api.usage import Usage
+from controller.api.user_events import UserEventStream
 from controller.api.webactions import WebActions
 from controller.edge.gate import Gate
 from controller.edge.hot import HotListener, Shorts
@@ -69,6 +70,7 @@ def table(services: Services) -> tuple[Route, ...]:
         *Namespaces(services).routes(),
         *Registries(services.registries).routes(),
         *Feeds(services.events).routes(),
+        *UserEventStream(services).routes(),
         *Usage(services.activations, services.clock, services.settings.price).routes(),
         *Info(services).routes(),
     )
@@ -83,6 +85,7 @@ def build_app(services: Services) -> web.Application:
 
     async def end_streams(_: web.Application) -> None:
         services.streams.close()
+        services.event_streams.close()
 
     app.on_shutdown.append(end_streams)
     return app

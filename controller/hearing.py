@@ -4,16 +4,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from common import metrics
 from common.bus.port import Bus
 from common.clock import Clock
 from common.ids import ControllerId
 from common.service import serving
-from common.settings import StreamSettings
+from common.settings import Settings
 from common.store.port import ActivationStore
+from common.user_events import UserEvents
 from controller.balance.completions import Completions, Judge
 from controller.balance.inflight import InFlight
 from controller.invoke.own_records import OwnRecords
 from controller.stream.activations import ActivationStreams
+from controller.stream.user_events import EventStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,10 @@ class Hearing:
     """Hears of what the controller records itself."""
     streams: ActivationStreams
     """Is told of both."""
+    events: UserEvents
+    """What this controller tells of both, and of limits."""
+    event_streams: EventStreams
+    """Who follows what all processes tell."""
 
     @classmethod
     def of(
@@ -36,17 +43,24 @@ class Hearing:
         activations: ActivationStore,
         inflight: InFlight,
         clock: Clock,
-        settings: StreamSettings,
+        settings: Settings,
         judge: Judge | None = None,
     ) -> "Hearing":
         """Return how *controller* hears; *judge* as in `Completions`."""
+        events = UserEvents(f"controller{controller}", bus, clock, settings.user_events)
         streams = ActivationStreams(
-            controller, bus=bus, activations=activations, clock=clock, settings=settings
+            controller, bus=bus, activations=activations, clock=clock, settings=settings.stream
         )
         completions = Completions(
             bus, controller, inflight, activations, clock, judge=judge, tell=streams.ended
         )
-        return cls(completions, OwnRecords(activations, streams.ended), streams)
+        return cls(
+            completions,
+            OwnRecords(activations, streams.ended, events),
+            streams,
+            events,
+            EventStreams(bus, settings.stream, are_told=settings.user_events.enabled),
+        )
 
     @property
     def listens(self) -> list[Callable[[], Awaitable[None]]]:
@@ -56,5 +70,19 @@ class Hearing:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[None]:
         """Do what is to be done beside hearing, while inside."""
-        async with serving(self.completions.serve()), serving(self.streams.serve()):
-            yield
+        with metrics.shown(
+            {
+                metrics.STREAMS: lambda: (
+                    len(self.streams.followers) + len(self.event_streams.followers)
+                ),
+                metrics.STREAM_WAITING: lambda: (
+                    self.streams.followers.waiting + self.event_streams.followers.waiting
+                ),
+            }
+        ):
+            async with (
+                serving(self.completions.serve()),
+                serving(self.streams.serve()),
+                serving(self.events.serve()),
+            ):
+                yield

@@ -53,6 +53,7 @@ def routes() -> str:
         invoker_health=dict,
         own_records=nobody,
         streams=nobody,
+        event_streams=nobody,
         health=nobody,
     )
     return reference(table(services))

@@ -33,6 +33,7 @@ from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
+from common.user_events import UserEvents
 from invoker.actions import PatientActions
 from invoker.driver import reach
 from invoker.driver.docker.driver import DockerDriver
@@ -105,6 +106,9 @@ async def serve(stop: asyncio.Event) -> None:
             ),
             activations=ground.stores.activations,
             clock=clock,
+            events=UserEvents(
+                f"invoker{settings.invoker.id}", ground.bus, clock, settings.user_events
+            ),
             max_under_way=settings.pool.max_waiting,
         )
         await stack.enter_async_context(health.watched(checks))

@@ -35,6 +35,7 @@ from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.store.port import ActivationStore, Missing, StoreError
+from common.user_events import UserEvents
 from invoker import hints, outcome, record
 from invoker.actions import PatientActions
 from invoker.answers import Answers
@@ -79,9 +80,13 @@ class Invoker:
         actions: PatientActions,
         activations: ActivationStore,
         clock: Clock,
+        events: UserEvents,
         max_under_way: int,
     ) -> None:
-        """Make an invoker that holds at most *max_under_way* messages at a time."""
+        """Make an invoker that holds at most *max_under_way* messages at a time.
+
+        events: told of each activation that ended.
+        """
         self.invoker_id = invoker_id
         self.ended = 0
         """Activations that it has finished."""
@@ -91,6 +96,7 @@ class Invoker:
         self._activations = activations
         self._answers = Answers(invoker_id, bus, activations)
         self._clock = clock
+        self._events = events
         self._max_under_way = max_under_way
         self._tasks: asyncio.TaskGroup | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -116,6 +122,7 @@ class Invoker:
             listening = self._tasks.create_task(
                 hints.listen(self._bus, self.invoker_id, self._pool)
             )
+            telling = self._tasks.create_task(self._events.serve())
             self._hire()
             try:
                 await self._dismissed.wait()
@@ -128,6 +135,7 @@ class Invoker:
                     await asyncio.wait(busy, timeout=drain_s())
                 for worker in list(self._workers):
                     worker.cancel()
+                telling.cancel()
 
     def _hire(self) -> None:
         assert self._tasks, "nobody serves"
@@ -173,6 +181,7 @@ class Invoker:
             delivery.settle()
         self.ended += 1
         metrics.count_ended(ended)
+        self._events.activation(ended, message.uuid)
 
     def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:
         """Record what is broken off because the platform stops; what cannot be, stays unsettled."""

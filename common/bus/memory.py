@@ -15,6 +15,7 @@ from common.bus.port import BusFull, BusUnavailable, Handler, Message
 from common.bus.waiters import Waiters
 from common.ids import ActivationId
 from common.log import logger
+from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
 
@@ -151,7 +152,8 @@ class MemoryBus:
     def try_send(self, topic: Topic, message: Message) -> bool:
         """Hand *message* over; memory never has to be waited for. Raises `BusUnavailable`."""
         target = self._room(topic)
-        if not target.listeners:
+        # Of news that nobody listens to nothing is kept.
+        if not target.listeners and topic != topics.EVENTS:
             self._deliver(target, message, None)
         for listener in target.listeners:
             try:

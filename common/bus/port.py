@@ -16,12 +16,13 @@ from typing import Protocol, TypeAlias
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.event import UserEvent
 from common.message.hint import Hint
 from common.message.ping import Ping
 from common.message.topics import Topic
 from common.message.watching import News, Watch
 
-Message: TypeAlias = ActivationMessage | Completion | Ping | Hint | Watch | News
+Message: TypeAlias = ActivationMessage | Completion | Ping | Hint | Watch | News | UserEvent
 Handler: TypeAlias = Callable[[Message], None]
 
 

@@ -26,6 +26,7 @@ from common.ids import (
 )
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
+from common.message.event import UserEvent, of_wire
 from common.message.hint import Hint
 from common.message.ping import Ping
 from common.message.watching import News, Watch
@@ -36,8 +37,10 @@ _PING: Final = "ping"
 _HINT: Final = "hint"
 _WATCH: Final = "watch"
 _NEWS: Final = "news"
+_EVENT: Final = b'{"body":'
+"""How a user event begins: others read it, so it is plain JSON, without our length in front."""
 
-_Message: TypeAlias = ActivationMessage | Completion | Ping | Hint | Watch | News
+_Message: TypeAlias = ActivationMessage | Completion | Ping | Hint | Watch | News | UserEvent
 
 
 class MalformedMessage(ValueError):
@@ -52,6 +55,8 @@ def key(message: _Message) -> str:
         return message.action.doc_id
     if isinstance(message, Watch):
         return f"controller{message.controller}"
+    if isinstance(message, UserEvent):
+        return message.namespace
     return message.activation_id
 
 
@@ -69,12 +74,16 @@ def encode(message: _Message) -> bytes:
         return _join(_WATCH, b"null", _watch_fields(message))
     if isinstance(message, News):
         return _join(_NEWS, b"null", _news_fields(message))
+    if isinstance(message, UserEvent):
+        return codec.encode(message.to_wire())
     return _join(_ACTIVATION, message.payload, _activation_fields(message))
 
 
 def decode(data: bytes) -> _Message:
     """Return the message that `encode` wrote. Raises `MalformedMessage`."""
     try:
+        if data.startswith(_EVENT):
+            return of_wire(codec.decode(data))
         kind, part, fields = _split(data)
         if kind == _COMPLETION:
             return _completion(part, fields)

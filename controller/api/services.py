@@ -20,6 +20,7 @@ from controller.invoke.own_records import OwnRecords
 from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
 from controller.stream.activations import ActivationStreams
+from controller.stream.user_events import EventStreams
 
 
 class Manifest(Kinds, Protocol):
@@ -102,5 +103,7 @@ class Services:
     """Where records are kept that the controller makes itself."""
     streams: ActivationStreams
     """Who follows activations."""
+    event_streams: EventStreams
+    """Who follows user events."""
     health: Health
     """What this process stands on."""

@@ -86,6 +86,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.KindNotAuthorized: Answer(403),
     errors.NoSuchResource: Answer(404),
     errors.NoSuchPackage: Answer(404),
+    errors.EventsNotTold: Answer(404),
     errors.RuleWithoutTrigger: Answer(404),
     errors.ResourceExists: Answer(409),
     errors.PackageCannotBecomeBinding: Answer(409),

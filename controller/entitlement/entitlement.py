@@ -3,12 +3,14 @@
 Counts are kept by the uuid of the namespace's key, in memory; a restart forgives.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from common import metrics
 from common.clock import Clock
 from common.entity.identity import Identity
 from common.errors import TooManyConcurrent, TooManyRequests
+from common.message.event import MetricName
 from controller.balance.inflight import InFlight
 from controller.entitlement.throttle import Share
 from controller.entitlement.windows import Windows
@@ -17,17 +19,24 @@ WHOLE: Final = Share()
 INVOCATIONS: Final = "invocationsPerMinute"
 FIRINGS: Final = "firesPerMinute"
 
+Tell: TypeAlias = Callable[[Identity, MetricName, int], None]
+"""Neither waits nor raises."""
+
 
 class Entitlement:
     """Charges calls to namespaces. Owned by one controller."""
 
-    def __init__(self, clock: Clock, inflight: InFlight, share: Share = WHOLE) -> None:
+    def __init__(
+        self, clock: Clock, inflight: InFlight, share: Share = WHOLE, *, tell: Tell | None = None
+    ) -> None:
         """Begin with nothing charged.
 
         share: of each limit, which this controller hands out.
+        tell: told of what is let in, and of what is not.
         """
         self._clock = clock
         self._inflight = inflight
+        self._tell = tell or _nobody
         self._share = share
         self._invocations = Windows(INVOCATIONS)
         self._firings = Windows(FIRINGS)
@@ -41,11 +50,13 @@ class Entitlement:
             self.check_invocation(identity)
         except TooManyRequests:
             metrics.THROTTLED["invocations_per_minute"].inc()
+            self._tell(identity, "TimedRateLimit", 1)
             raise
         except TooManyConcurrent:
             metrics.THROTTLED["concurrent_invocations"].inc()
+            self._tell(identity, "ConcurrentRateLimit", 1)
             raise
-        self.count_invocation(identity)
+        self._count(identity, 1 + self._inflight.count(identity.namespace))
 
     def check_invocation(self, identity: Identity) -> None:
         """Raise what `charge_invocation` would raise now; count nothing."""
@@ -58,7 +69,11 @@ class Entitlement:
 
     def count_invocation(self, identity: Identity) -> None:
         """Count one invocation that was checked, and begun."""
+        self._count(identity, self._inflight.count(identity.namespace))
+
+    def _count(self, identity: Identity, under_way: int) -> None:
         self._invocations.charge(identity.uuid, self._clock.elapsed_s())
+        self._tell(identity, "ConcurrentInvocations", under_way)
 
     def charge_firing(self, identity: Identity) -> None:
         """Count one firing of a trigger of *identity*'s namespace.
@@ -72,5 +87,10 @@ class Entitlement:
             self._firings.check(identity.uuid, now_s, allowed)
         except TooManyRequests:
             metrics.THROTTLED["firings_per_minute"].inc()
+            self._tell(identity, "TimedRateLimit", 1)
             raise
         self._firings.charge(identity.uuid, now_s)
+
+
+def _nobody(identity: Identity, name: MetricName, value: int) -> None:
+    """Tell nobody."""

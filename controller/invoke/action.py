@@ -176,6 +176,7 @@ class ActionInvoker:
             blocking=asked.wait_ms is not None,
             api_key=api_key,
             stores=identity.own.store_activations is not False,
+            uuid=identity.uuid,
             binding=asked.meant.binding,
             cause=asked.cause,
         )

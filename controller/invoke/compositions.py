@@ -24,7 +24,7 @@ from common.store.port import Missing, StoreError
 from controller.balance.port import NoCapacity
 from controller.invoke import sequence
 from controller.invoke.composing import Composer, Course, Order, Primitives, Tally
-from controller.invoke.composite import interrupted, kept, record, unread
+from controller.invoke.composite import interrupted, record, unread
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.notes import Notes, identity_of
 from controller.invoke.own_records import OwnRecords
@@ -314,7 +314,7 @@ class Compositions:
     def _has_put(self, message: ActivationMessage, ended: ActivationRecord) -> bool:
         """Tell whether the store has taken what it is to have of the record."""
         try:
-            self._records.put(kept(ended, stores=message.stores))
+            self._records.put_composite(ended, message)
         except StoreError as error:
             log.error("record_not_stored", activation=ended.activation_id, why=str(error))
             return False

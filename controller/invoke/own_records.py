@@ -9,7 +9,10 @@ from typing import TypeAlias
 
 from common.entity.activation import ActivationRecord
 from common.ids import ActivationId, Namespace
+from common.message.activation import ActivationMessage
 from common.store.port import ActivationStore
+from common.user_events import UserEvents
+from controller.invoke.composite import kept
 
 Tell: TypeAlias = Callable[[ActivationRecord], None]
 """Neither waits nor raises."""
@@ -18,15 +21,21 @@ Tell: TypeAlias = Callable[[ActivationRecord], None]
 class OwnRecords:
     """Of one controller."""
 
-    def __init__(self, activations: ActivationStore, tell: Tell) -> None:
+    def __init__(self, activations: ActivationStore, tell: Tell, events: UserEvents) -> None:
         """Keep records with *activations*; *tell* hears of each that is kept."""
         self._activations = activations
         self._tell = tell
+        self._events = events
 
     def put(self, record: ActivationRecord) -> None:
         """Keep *record*; it survives `kill -9`. Raises `StoreUnavailable`."""
         self._activations.put(record)
         self._tell(record)
+
+    def put_composite(self, record: ActivationRecord, message: ActivationMessage) -> None:
+        """Keep what is to be kept of the *record* of what *message* ordered. Raises as `put`."""
+        self.put(kept(record, stores=message.stores))
+        self._events.activation(record, message.uuid)
 
     async def sync(self) -> None:
         """Return when every record that was put would survive a power cut."""

@@ -91,7 +91,7 @@ class ActivationStreams:
         self._activations = activations
         self._clock = clock
         self._settings = settings
-        self._followers = Followers[News](settings)
+        self.followers = Followers[News](settings)
         self._elsewhere = Interest()
         self._has_changed = asyncio.Event()
 
@@ -102,26 +102,20 @@ class ActivationStreams:
     async def serve(self) -> None:
         """Tell the others what is followed here, until this is cancelled."""
         said: tuple[Namespace, ...] = ()
-        with metrics.shown(
-            {
-                metrics.STREAMS: lambda: len(self._followers),
-                metrics.STREAM_WAITING: lambda: self._followers.waiting,
-            }
-        ):
-            while True:
-                self._has_changed.clear()
-                namespaces = self._followers.namespaces
-                if namespaces or said:
-                    await self._say(namespaces)
-                said = namespaces
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(SAID_EVERY_S):
-                        await self._has_changed.wait()
+        while True:
+            self._has_changed.clear()
+            namespaces = self.followers.namespaces
+            if namespaces or said:
+                await self._say(namespaces)
+            said = namespaces
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SAID_EVERY_S):
+                    await self._has_changed.wait()
 
     def ended(self, record: ActivationRecord) -> None:
         """Tell whoever follows that *record* is kept. Takes no waiting, and raises nothing."""
         namespace = record.namespace
-        followers = self._followers.of(namespace)
+        followers = self.followers.of(namespace)
         is_followed_elsewhere = self._elsewhere and self._elsewhere.has(
             namespace, self._clock.elapsed_s()
         )
@@ -142,9 +136,9 @@ class ActivationStreams:
         since: what of the past comes first; None is nothing.
         Raises `TooManyStreams`; `StoreError` before it has yielded anything.
         """
-        is_new = not self._followers.of(namespace)
+        is_new = not self.followers.of(namespace)
         joined_ms, joined_s = self._clock.now_ms(), self._clock.elapsed_s()
-        with self._followers.joined(namespace, lambda news: name in (None, news.listed_as)) as me:
+        with self.followers.joined(namespace, lambda news: name in (None, news.listed_as)) as me:
             if is_new:
                 self._has_changed.set()
             if since is not None and since.seen is not None:
@@ -168,7 +162,7 @@ class ActivationStreams:
 
     def close(self) -> None:
         """End every stream, because the controller stops."""
-        self._followers.close()
+        self.followers.close()
 
     def _patience_s(self, look_s: float | None) -> float:
         """Return how long to wait for news, if there is something else to do at *look_s*."""
@@ -262,5 +256,5 @@ class ActivationStreams:
         if isinstance(message, Watch):
             self._elsewhere.heard(message, self._clock.elapsed_s())
             return
-        for follower in self._followers.of(message.namespace):
+        for follower in self.followers.of(message.namespace):
             follower.tell(message.activation_id, message)

@@ -15,7 +15,9 @@ from common.ids import ActivationId, ControllerId, Namespace, TransId
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
+from common.settings import UserEventSettings
 from common.store.catalog import Catalog
+from common.user_events import UserEvents
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
 from controller.invoke.notes import Notes
@@ -106,6 +108,9 @@ class Controller:
         self.told: list[ActivationRecord] = []
         self.catalog = Catalog.over(self.docs, self.blobs, clock=self.clock)
         self.bus = ScriptedBus(None, capacity=10)
+        self.events = UserEvents(
+            "controller0", self.bus, self.clock, UserEventSettings(enabled=True)
+        )
         self.primitives = Primitives()
         resolver = Resolver(self.catalog)
         self.compositions = Compositions(
@@ -114,7 +119,7 @@ class Controller:
             primitives=self.primitives,
             resolver=resolver,
             notes=Notes(resolver, self.catalog.actions, self.blobs, self.clock),
-            records=OwnRecords(self.activations, self.told.append),
+            records=OwnRecords(self.activations, self.told.append, self.events),
             clock=self.clock,
             bounds=Bounds(length=3, under_way=2),
         )

@@ -19,7 +19,13 @@ from common.entity.namespace_limits import NONE, NamespaceLimits
 from common.health import Health
 from common.ids import ActivationId, ControllerId, DocId, InvokerId, Namespace, Rev, Subject
 from common.message.activation import ActivationMessage
-from common.settings import GatewaySettings, LimitSettings, Settings, StreamSettings
+from common.settings import (
+    GatewaySettings,
+    LimitSettings,
+    Settings,
+    StreamSettings,
+    UserEventSettings,
+)
 from common.store.catalog import Catalog
 from common.store.port import (
     ActivationFilter,
@@ -33,6 +39,7 @@ from common.store.port import (
 )
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
+from common.user_events import UserEvents
 from controller.app import Services, build_app
 from controller.balance.inflight import OnEnd
 from controller.edge.auth import Subjects
@@ -41,6 +48,7 @@ from controller.invoke.own_records import OwnRecords
 from controller.invoke.repeated import RepeatedFirings
 from controller.invoke.resolve import Resolver
 from controller.stream.activations import ActivationStreams
+from controller.stream.user_events import EventStreams
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import NOON_MS, a_record, an_id
 
@@ -320,9 +328,11 @@ async def running_api(
     invoker, clock = Obedient(), FakeClock(NOON_MS)
     health = {InvokerId(0): True}
     catalog = Catalog.over(docs, blobs, clock=clock)
+    bus = MemoryBus(None, capacity=100)
+    events = UserEvents("controller0", bus, clock, UserEventSettings())
     streams = ActivationStreams(
         ControllerId(0),
-        bus=MemoryBus(None, capacity=100),
+        bus=bus,
         activations=activations,
         clock=clock,
         settings=stream or StreamSettings(),
@@ -347,8 +357,9 @@ async def running_api(
         invoker_health=lambda: {
             f"invoker{n}/{n}": "up" if up else "down" for n, up in health.items()
         },
-        own_records=OwnRecords(activations, streams.ended),
+        own_records=OwnRecords(activations, streams.ended, events),
         streams=streams,
+        event_streams=EventStreams(bus, StreamSettings(), are_told=False),
         health=Health(clock, "invokers"),
     )
     server = TestServer(build_app(services))

@@ -53,9 +53,7 @@ ROWS: dict[str, Callable[[Api], None]] = {
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
-    "packages `messaging`, `cloudant`, `slack`, `github`, `websocket`; user events": (
-        no_other_packages
-    ),
+    "packages `messaging`, `cloudant`, `slack`, `github`, `websocket`": no_other_packages,
     "samples `countdown`, `helloPromises`, `httpGet`, `invoke`, `wordCountAsync`": no_other_samples,
 }
 

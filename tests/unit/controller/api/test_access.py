@@ -25,6 +25,7 @@ from tests.fakes.neighbours import (
 )
 
 BILLED = f"/api/brisk/v1/namespaces/ann/{RECORD}"
+EVENTS = "/api/brisk/v1/namespaces/ann/events"
 STREAM = "/api/brisk/v1/namespaces/ann/activations/stream"
 USAGE = "/api/brisk/v1/namespaces/ann/usage"
 DAYS = "from=2025-11-01&to=2025-11-30"
@@ -61,6 +62,7 @@ RIGHTS: list[tuple[str, str, Any, int, int]] = [
     ("GET", f"{RECORD}/logs", None, 200, 403),
     ("GET", f"{RECORD}/result", None, 200, 403),
     ("GET", BILLED, None, 200, 403),
+    ("GET", EVENTS, None, 404, 403),
     ("GET", STREAM, None, 503, 403),  # in this world nobody may follow anything
     ("GET", "limits", None, 200, 403),
     ("GET", f"{USAGE}?{DAYS}", None, 200, 403),
