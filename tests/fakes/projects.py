@@ -10,7 +10,7 @@ import pytest
 
 from cli.transport import Transport
 from tests.fakes.api import Api
-from tests.fakes.embedded import ROOT, RunningPlatform
+from tests.fakes.embedded import ROOT
 from tests.fakes.terminal import Outcome, in_process
 
 DATA: Final = ROOT / "tests" / "data" / "projects"
@@ -27,18 +27,16 @@ COLLECTIONS: Final = ("packages", "actions", "triggers", "rules")
 
 
 @contextmanager
-def at_work(
-    platform: RunningPlatform, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Api]:
-    """Have lines be typed in *folder* at *platform*, whose namespace is left empty."""
-    (folder / "props").write_text(f"APIHOST={platform.url}\nAUTH={platform.auth}\n")
+def at_work(url: str, auth: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """Have lines be typed in *folder* at the platform at *url*, whose namespace is left empty."""
+    (folder / "props").write_text(f"APIHOST={url}\nAUTH={auth}\n")
     monkeypatch.setenv("WSK_CONFIG_FILE", str(folder / "props"))
     for name in ("WHISK_APIHOST", "WHISK_AUTH", "WHISK_APIVERSION", "WSK_CLI_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(folder)
-    api = Api(platform.url, platform.auth)
+    api = Api(url, auth)
     yield api
     leave_nothing(api)
 
@@ -105,3 +103,31 @@ def addresses(api: Api) -> dict[str, str]:
     found = api.call("GET", "/api/v1/web/whisk.system/apimgmt/getApi.http?accesstoken=t").body
     values = [one["value"] for one in found["apis"]]
     return {one["apidoc"]["basePath"]: urlsplit(one["gwApiUrl"]).path for one in values}
+
+
+def there_and_back(api: Api, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deploy the project *name* twice, write it down in *folder*, compare, and remove it."""
+    flags = f"--project {DATA / name} --projectname {name} {TYPED.get(name, '')}"
+
+    first = done(f"project deploy --managed {flags}")
+    assert first.endswith("Success: Deployment completed successfully.\n")
+    assert first.count("ok: created ") == first.count("\n") - 1 > 0
+    made = there(api)
+    assert made != NOTHING
+
+    with watched(monkeypatch) as asked:
+        again = done(f"project deploy --managed {flags}")
+    assert again == "nothing to change\nSuccess: Deployment completed successfully.\n"
+    assert {line.split()[0] for line in asked} == {"GET"}, "a second deployment writes nothing"
+
+    done(f"project export --projectname {name} --manifest {folder / 'out' / 'manifest.yaml'}")
+    same = done(f"project diff --managed --project {folder / 'out'} --projectname {name}")
+    assert same == "nothing to change\n", (folder / "out" / "manifest.yaml").read_text()
+
+    done(f"project undeploy --projectname {name}")
+    assert there(api) == NOTHING
+
+    done(f"project deploy --managed --project {folder / 'out'} --projectname {name}")
+    assert there(api) == made, "what was written down deploys the same"
+    done(f"project undeploy --project {folder / 'out'}")
+    assert there(api) == NOTHING

@@ -27,7 +27,7 @@ from tests.fakes.terminal import Outcome
 def api(
     platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Api]:
-    with at_work(platform, tmp_path, monkeypatch) as working:
+    with at_work(platform.url, platform.auth, tmp_path, monkeypatch) as working:
         yield working
 
 

@@ -15,13 +15,12 @@ from tests.fakes.embedded import RunningPlatform
 from tests.fakes.projects import (
     DATA,
     NAMES,
-    NOTHING,
-    TYPED,
     annotations,
     at_work,
     done,
     parameters,
     there,
+    there_and_back,
     typed,
     watched,
 )
@@ -31,7 +30,7 @@ from tests.fakes.projects import (
 def api(
     platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Api]:
-    with at_work(platform, tmp_path, monkeypatch) as working:
+    with at_work(platform.url, platform.auth, tmp_path, monkeypatch) as working:
         yield working
 
 
@@ -39,30 +38,7 @@ def api(
 def test_a_project_is_deployed_written_down_and_removed(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    flags = f"--project {DATA / name} --projectname {name} {TYPED.get(name, '')}"
-
-    first = done(f"project deploy --managed {flags}")
-    assert first.endswith("Success: Deployment completed successfully.\n")
-    assert first.count("ok: created ") == first.count("\n") - 1 > 0
-    made = there(api)
-    assert made != NOTHING
-
-    with watched(monkeypatch) as asked:
-        again = done(f"project deploy --managed {flags}")
-    assert again == "nothing to change\nSuccess: Deployment completed successfully.\n"
-    assert {line.split()[0] for line in asked} == {"GET"}, "a second deployment writes nothing"
-
-    done(f"project export --projectname {name} --manifest {tmp_path / 'out' / 'manifest.yaml'}")
-    same = done(f"project diff --managed --project {tmp_path / 'out'} --projectname {name}")
-    assert same == "nothing to change\n", (tmp_path / "out" / "manifest.yaml").read_text()
-
-    done(f"project undeploy --projectname {name}")
-    assert there(api) == NOTHING
-
-    done(f"project deploy --managed --project {tmp_path / 'out'} --projectname {name}")
-    assert there(api) == made, "what was written down deploys the same"
-    done(f"project undeploy --project {tmp_path / 'out'}")
-    assert there(api) == NOTHING
+    there_and_back(api, name, tmp_path, monkeypatch)
 
 
 def test_inputs_come_out_as_they_are_declared(api: Api) -> None:
