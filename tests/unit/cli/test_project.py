@@ -238,3 +238,67 @@ def test_a_project_that_is_not_there_is_not_written_down(line: Run, api: FakeApi
     assert "there is no managed project 'nobody'" in refused.stderr
     both = line("brisk project export p --projectname nobody")
     assert "A project or packages are required: one of the two" in both.stderr
+
+
+def there(api: FakeApi) -> None:
+    """Have the trigger with a feed be there, as an older manifest had it."""
+    api.answer(
+        "GET triggers/fed",
+        {
+            "name": "fed",
+            "annotations": [{"key": "feed", "value": "/whisk.system/alarms/interval"}],
+            "parameters": [],
+        },
+    )
+
+
+def test_a_feed_hears_that_what_it_knew_is_gone_before_what_is_new(line: Run, api: FakeApi) -> None:
+    there(api)
+    assert line("brisk project deploy").exit == 0
+    events = [body["lifecycleEvent"] for target, body in written(api) if "alarms" in target]
+    assert events == ["DELETE", "CREATE"]
+
+
+def test_a_feed_that_is_gone_keeps_no_trigger_alive(
+    line: Run, api: FakeApi, configured: Path
+) -> None:
+    (configured / "manifest.yaml").write_text(
+        "packages: {p: {triggers: {fed: {feed: /whisk.system/gone/feed}}}}\n"
+    )
+    there(api)
+    api.refuse("POST /api/v1/namespaces/whisk.system/actions/alarms", 404, "It does not exist.")
+    api.answer("DELETE triggers/fed", {})
+    api.answer("GET actions?limit", [])
+    done = line("wsk project undeploy")
+    assert (done.exit, done.stdout) == (0, "Success: Undeployment completed successfully.\n")
+    assert "Warning: the feed of trigger 'fed': It does not exist." in done.stderr
+    assert written(api)[-1][0] == "DELETE triggers/fed"
+
+
+def test_a_project_goes_to_the_namespace_that_is_named(line: Run, api: FakeApi) -> None:
+    api.refuse("GET /api/v1/namespaces/other/", 404, "The requested resource does not exist.")
+    api.answer("PUT /api/v1/namespaces/other/", {})
+    api.answer("POST /api/v1/namespaces/other/rules/r", {})
+    assert line("wsk project deploy --namespace other").exit == 0
+    targets = {one.target.split("/")[4] for one in api.asked if one.method == "PUT"}
+    assert targets == {"other"}
+    feed = [body for target, body in written(api) if "alarms" in target]
+    assert feed[0]["triggerName"] == "/other/fed"
+
+
+def test_an_api_asks_for_a_type_of_answer_that_can_have_parameters(
+    line: Run, api: FakeApi, configured: Path
+) -> None:
+    (configured / "manifest.yaml").write_text(
+        "packages:\n  p:\n    actions: {a: {function: a.py, web: raw}}\n"
+        "    apis:\n      club: {/club: {'/books/{id}': {a: get}}}\n"
+    )
+    api.answer("GET /api/v1/web/whisk.system/apimgmt/getApi", {"apis": []})
+    api.answer("POST /api/v1/web/whisk.system/apimgmt/createApi", {})
+    done = line("brisk project deploy")
+    assert done.exit == 0
+    assert "parameters of a path need the response type http, not json" in done.stderr
+    made = written(api)[-1][1]["apidoc"]
+    assert made["action"]["backendUrl"] == f"{api.url}/api/v1/web/_/p/a.http"
+    assert [one["name"] for one in made["pathParameters"]] == ["id"]
+    assert api.asked[-1].target.endswith("responsetype=http&spaceguid=uuid")

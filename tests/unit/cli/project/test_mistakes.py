@@ -208,6 +208,29 @@ def refused(folder: Path, text: str | bytes) -> Failure:
             "packages: {p: {rules: {r: {trigger: $NOT_SET, action: a}}}}\n", 1,
             "'$NOT_SET' is the name of nothing", "correct {at}", id="a reference to nothing",
         ),
+        pytest.param(
+            "packages:\n  p:\n    apis:\n      n: {'/b/{x}': {/p: {a: GET}}}\n", 4,
+            "the base path /b/{{x}} cannot have parameters", "correct {at}", id="a base path",
+        ),
+        pytest.param(
+            "packages:\n  p:\n    actions:\n      a: {function: a.py, web: no}\n"
+            "    apis:\n      n: {/b: {/p: {a: GET}}}\n", 6,
+            "the action p/a is no web action", "add `web: true` in {file}:4", id="not for the web",
+        ),
+        pytest.param(
+            "packages:\n  p:\n    actions:\n      a: {function: a.py, web: yes}\n"
+            "    apis:\n      n: {/b: {/p: {a: GET}}}\n      m: {/b: {/q: {a: GET}}}\n", 7,
+            "the base path /b is that of the API 'n' already", "give it another base path",
+            id="two names of an API",
+        ),
+        pytest.param(
+            "packages:\n  p:\n    apis:\n      n: {/b: {/p: {a: {method: GET, response: xml}}}}\n",
+            4, "'xml' is no type of a response", "correct {at}", id="a response",
+        ),
+        pytest.param(
+            "packages:\n  p:\n    inputs: [a, b]\n", 3,
+            "'inputs' of package 'p' must be a table of names", "correct {at}", id="inputs",
+        ),
         pytest.param("", None, "the file is empty", "begin with `packages:`", id="nothing"),
         pytest.param("just words", 1, "a manifest must be a table of keys and values",
                      "correct {at}", id="words"),
