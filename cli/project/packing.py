@@ -16,6 +16,8 @@ from cli.develop.sources import files_of
 from cli.project.manifest import Action
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+MOST_BYTES: Final = 256 << 20
+"""Of all files of an archive, as they are: a platform takes 48 MiB when they are packed."""
 _NEVER: Final = frozenset({"__pycache__"})
 _WILD: Final = "*?["
 
@@ -31,6 +33,13 @@ def packed(folder: Path, action: Action, root: Path) -> bytes:
     for words in action.include:
         for name, path in _included(words, action, root):
             entries[name] = path
+    size = sum(path.stat().st_size for path in entries.values())
+    if size > MOST_BYTES:
+        raise action.place.refuse(
+            f"the files of action '{action.name}' have {size} bytes, and {MOST_BYTES} are the most",
+            f"they are those of {folder}, and what is included",
+            f"add `exclude:` in {action.place}",
+        )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(entries):

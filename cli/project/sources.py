@@ -67,20 +67,20 @@ class Workshop:
 
     def _of_function(self, action: Action, function: str) -> dict[str, Json]:
         if function.startswith(("http://", "https://")):
-            return self._of_bytes(action, _fetched(action, function), urlsplit(function).path)
+            content = _fetched(action, function)
+            _check_size(action, len(content))
+            return self._of_bytes(action, content, urlsplit(function).path)
         path = self.root / function
         if path.is_dir():
             return self._of_folder(action, path)
         try:
+            _check_size(action, path.stat().st_size)
             content = path.read_bytes()
         except OSError as error:
             raise self._no_file(action, function) from error
         return self._of_bytes(action, content, function)
 
     def _of_bytes(self, action: Action, content: bytes, name: str) -> dict[str, Json]:
-        if len(content) > MOST_BYTES:
-            said = f"the code of action '{action.name}' has more than {MOST_BYTES} bytes"
-            raise action.place.refuse(said)
         extension = PurePosixPath(name).suffix
         made: dict[str, Json] = {}
         if not self._is_black(action):
@@ -165,6 +165,12 @@ class Workshop:
             f"paths are relative to {self.root}",
             f"write `function: {named}` in {action.place}" if named else "",
         )
+
+
+def _check_size(action: Action, size: int) -> None:
+    if size > MOST_BYTES:
+        said = f"the code of action '{action.name}' has more than {MOST_BYTES} bytes"
+        raise action.place.refuse(said, "no platform takes so much", "leave out what is not needed")
 
 
 def _check_syntax(action: Action, path: Path, kind: str) -> None:

@@ -111,6 +111,18 @@ def test_code_that_cannot_be_is_refused_with_its_line(
     assert raised.value.remedy.fix
 
 
+def test_what_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    for name in ("large.py", "folder/a", "folder/b", "folder/__main__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(150 << 20)  # A hole: it takes no room.
+    with pytest.raises(Failure, match="m:4: the code of action 'a' has more than"):
+        made(tmp_path, action(function="large.py"))
+    one = action(function="folder", runtime="python", exclude=("folder/b",))
+    with pytest.raises(Failure, match="m:4: the files of action 'a' have 314572800 bytes"):
+        made(tmp_path, one)
+
+
 def test_a_file_that_was_meant_is_proposed(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "hello.py").write_text(MAIN)
