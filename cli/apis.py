@@ -35,30 +35,42 @@ SWAGGER: Final = Shape(
     },
     omitted=frozenset({"swagger", "basePath", "info", "paths", "x-ibm-configuration"}),
 )
+_PARAMETER_SHAPE: Final = Shape(
+    dict.fromkeys(("name", "in", "description", "required", "type", "format"))
+)
 API: Final = Shape(
-    {"namespace": "", "gwApiUrl": "", "gwApiActivated": False, "tenantId": "", "apidoc": {}},
-    parts={"apidoc": SWAGGER},
+    {"namespace": "", "gwApiUrl": "", "gwApiActivated": False, "tenantId": "", "apidoc": {}}
 )
 
 
 def shown_document(document: Mapping[str, Json]) -> dict[str, Json]:
     """Return the document of an API as it is printed: without empty lists of parameters."""
-    paths = {path: _without_nothing(item) for path, item in document["paths"].items()}
-    return SWAGGER.laid_out({**document, "paths": paths})
+    shown = SWAGGER.laid_out(document)
+    shown["paths"] = {path: _shown_item(item) for path, item in shown["paths"].items()}
+    return shown
 
 
 def shown_api(value: Mapping[str, Json]) -> dict[str, Json]:
     """Return one API of an answer as it is printed."""
-    return API.laid_out({**value, "apidoc": shown_document(value["apidoc"])})
+    return API.laid_out(value) | {"apidoc": shown_document(value["apidoc"])}
 
 
-def _without_nothing(item: Mapping[str, Json]) -> dict[str, Json]:
-    return {
-        verb: {key: each for key, each in operation.items() if key != "parameters" or each}
-        if isinstance(operation, dict)
-        else operation
-        for verb, operation in item.items()
-    }
+def _shown_item(item: Json) -> Json:
+    if not isinstance(item, dict):
+        return item
+    return {verb: _shown_operation(operation) for verb, operation in item.items()}
+
+
+def _shown_operation(operation: Json) -> Json:
+    listed = operation.get("parameters") if isinstance(operation, dict) else None
+    if not isinstance(listed, list):
+        return operation
+    shown = {key: each for key, each in operation.items() if key != "parameters" or listed}
+    if listed:
+        shown["parameters"] = [
+            _PARAMETER_SHAPE.laid_out(each) if isinstance(each, dict) else each for each in listed
+        ]
+    return shown
 
 
 @dataclass(frozen=True, slots=True)
