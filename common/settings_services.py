@@ -198,5 +198,11 @@ class EventsSettings(Group):
     public_url: str = ""
     """Where the world reaches the API, as the addresses of hooks show it. Empty is `api_host`, or
     where the embedded platform listens."""
+    sources: str = ""
+    """Where feeds of databases and brokers may read: `couchdb:5984, kafka`, a host with or without
+    a port each, with commas between. `*` is everywhere, which is for those alone whose users may
+    reach whatever a provider reaches."""
+    max_sources: int = Field(default=200, ge=1)
+    """How many databases, and how many topics, a provider reads from at the same time."""
     max_firings: int = Field(default=64, ge=1, le=1000)
     """Triggers that a provider fires at the same time."""

@@ -17,6 +17,8 @@ from controller.events.alarm_clock import AlarmClock
 from controller.events.alarms import Alarms
 from controller.events.cleaning import Cleaner
 from controller.events.client import Client
+from controller.events.consumers import Consumers
+from controller.events.couchdb import Databases
 from controller.events.face import Face
 from controller.events.firing import Firer
 from controller.events.keeper import Keeper, Runner
@@ -26,6 +28,8 @@ from controller.events.sharing import Sharing
 from controller.events.webhooks import WEBHOOKS, Webhooks
 
 ALARMS: Final = "alarms"
+DATABASES: Final = ("couchdb", "cloudant")
+"""Names of packages: ours, and OpenWhisk's."""
 _HOLDER_BYTES: Final = 8
 
 
@@ -57,10 +61,20 @@ class Events:
             count=settings.count,
             holder=f"{settings.id}-{secrets.token_hex(_HOLDER_BYTES)}",
         )
+        databases = Databases(registry, seal, firer, clock, allowed=settings.sources)
+        self._readers = Consumers(databases.follow, most=settings.max_sources)
         hooks = Webhooks(registry, seal, self._client, clock, url=settings.public_url or url)
-        runners: dict[str, Runner] = {ALARMS: self._alarms, WEBHOOKS: hooks}
+        runners: dict[str, Runner] = {
+            ALARMS: self._alarms,
+            WEBHOOKS: hooks,
+            **dict.fromkeys(DATABASES, self._readers),
+        }
         self._keeper = Keeper(registry, sharing, runners, clock)
-        providers: dict[str, Provider] = {ALARMS: Alarms(), WEBHOOKS: hooks}
+        providers: dict[str, Provider] = {
+            ALARMS: Alarms(),
+            WEBHOOKS: hooks,
+            **dict.fromkeys(DATABASES, databases),
+        }
         lifecycle = Lifecycle(registry, providers, self._keeper, self._client, clock)
         self.face = Face(lifecycle, hooks)
 
@@ -76,3 +90,4 @@ class Events:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             tasks.create_task(self._keeper.run(), name="feeds")
             tasks.create_task(self._alarms.run(), name="alarms")
+            tasks.create_task(self._readers.run(), name="changes")

@@ -125,6 +125,28 @@ WEBHOOKS: Final = SystemPackage(
         ),
     ),
 )
+_CHANGES: Final = _feed(
+    "changes",
+    "Fires a trigger when a document of a database changes",
+    {
+        "dbname*": "The database",
+        "host*": "Where it is; the operator lists where it may be",
+        "port": "443, or 80 for http",
+        "protocol": "https or http: https",
+        "username": "Who reads",
+        "password": "What they show",
+        "filter": "A function that says which changes count: DESIGN/FUNCTION",
+        "query_params": "What that function is given: an object",
+        "since": "Where to begin: now",
+        "maxTriggers": "How many firings at most",
+    },
+)
+COUCHDB: Final = SystemPackage(
+    name="couchdb", description="CouchDB: triggers that fire on changes", actions=(_CHANGES,)
+)
+CLOUDANT: Final = SystemPackage(
+    name="cloudant", description="Cloudant: triggers that fire on changes", actions=(_CHANGES,)
+)
 
 
 def _util(name: str, description: str, **parameters: str) -> SystemAction:
@@ -187,7 +209,7 @@ SAMPLES: Final = SystemPackage(
         *(each for each in UTILS.actions if each.name in ECHOED),
     ),
 )
-PACKAGES: Final = (ALARMS, WEBHOOKS, UTILS, SAMPLES)
+PACKAGES: Final = (ALARMS, WEBHOOKS, COUCHDB, CLOUDANT, UTILS, SAMPLES)
 
 
 def digest(kind: str) -> str:

@@ -28,7 +28,7 @@ COUNTS = {
     "concurrent_invocations", "max_waiting", "max_starts", "max_prewarmed", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
     "id", "count", "max_compositions", "max_apis", "max_keys",
-    "max_streams", "max_streams_per_namespace", "max_firings",
+    "max_streams", "max_streams_per_namespace", "max_firings", "max_sources",
 }  # fmt: skip
 
 
