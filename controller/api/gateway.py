@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 from aiohttp import web
 
-from common.entity.api import Api
+from common.entity.api import Access, Api
 from common.errors import ApiLeadsNowhere, NoSuchApi, NoSuchApiPath
 from controller.api.route import Method, Route
 from controller.api.services import Services
@@ -86,7 +86,7 @@ class Gateway:
             self._admit(request, entry.api)
             if leaf is None:
                 raise NoSuchApiPath(entry.api.title, "/" + "/".join(entry.segments))
-            called = _called(request, leaf, entry.api.access.header)
+            called = _called(request, leaf, entry.api.access)
             answer = await self._actions.call(request, called)
         except Exception as error:
             answer = refusal(error, request[TRANSID], method=request.method, path=request.path)
@@ -131,11 +131,8 @@ class Gateway:
         return entry
 
 
-def _called(request: web.Request, leaf: Leaf, key_header: str) -> Called:
-    """Return the action that *leaf* leads to. Raises `MethodNotAllowed`, `ApiLeadsNowhere`.
-
-    key_header: what is the gateway's alone to read.
-    """
+def _called(request: web.Request, leaf: Leaf, access: Access) -> Called:
+    """Return the action that *leaf* leads to. Raises `MethodNotAllowed`, `ApiLeadsNowhere`."""
     found = leaf.operation(request.method)
     if found is None:
         raise MethodNotAllowed(leaf.methods)
@@ -148,7 +145,8 @@ def _called(request: web.Request, leaf: Leaf, key_header: str) -> Called:
         extension=target.extension,
         path=target.path(request.match_info["rest"]),
         secret=sent if target.secret is None else target.secret,
-        untold=NOT_TOLD | {key_header.lower()},
+        # A key is between a caller and the gateway.
+        untold=NOT_TOLD | {access.header.lower()} if access.needs_key else NOT_TOLD,
     )
 
 

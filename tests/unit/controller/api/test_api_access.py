@@ -50,6 +50,11 @@ async def test_the_first_key_closes_an_api(api: Api) -> None:
     assert "x-api-key" not in told(api)["__ow_headers"]
 
 
+async def test_a_header_that_is_no_key_is_the_actions(api: Api) -> None:
+    await call(api, **{"X-API-Key": "own"})
+    assert told(api)["__ow_headers"]["x-api-key"] == "own"
+
+
 async def test_who_has_no_key_learns_nothing_of_the_paths(api: Api) -> None:
     key = await make_key(api)
     assert (await call(api, "/a/nothing"))[0] == 401

@@ -1,5 +1,6 @@
 """APIs are called: which action a call becomes, and what the caller gets."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -211,3 +212,27 @@ async def test_an_imported_document_may_name_operations_by_verb_and_path(api: Ap
     assert status == 200
     answers(api, {"body": "x"})
     assert (await call(api, "GET", "/books/x"))[:2] == (200, "x")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a/%00", "/a/%ff", "/a/%zz", "/a/../b", "/%2e%2e/a", "//", "/a//b", "/a/b%2F", "/" * 900,
+        "/a" * 2000, "/a/" + "x" * 7000, "/a/%F0%9F%92%A9", "/a/b;x=1", "/%2Fa/b", "/{x}",
+        "/a/{id}",
+    ],
+)  # fmt: skip
+async def test_odd_paths_are_not_there_and_no_fault_of_ours(api: Api, path: str) -> None:
+    await export(api)
+    await made(api)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port)
+    try:
+        lines = f"GET {AT}{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        writer.write(lines.encode())
+        async with asyncio.timeout(10):
+            answer = (await reader.read()).decode()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(("HTTP/1.1 404 ", "HTTP/1.1 400 ")), answer[:200]
+    assert not api.invoker.asked
