@@ -67,7 +67,8 @@ from invoker.driver.port import Degradation, DriverReport, Level, Network
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges, opening
 from invoker.pool.books import Books
-from invoker.pool.pool import Pool, SandboxDefaults
+from invoker.pool.defaults import SandboxDefaults
+from invoker.pool.pool import Pool
 from invoker.pool.proxy import Proxy
 from invoker.service import Invoker
 
@@ -148,7 +149,7 @@ async def running(
         stack.push_async_callback(bus.close)
         pool = await stack.enter_async_context(
             Pool.open(
-                books=opening.opened(INVOKER, settings.pool, everything, manifest),
+                books=opening.opened(INVOKER, settings.pool, everything, report),
                 driver=driver,
                 proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),
                 clock=clock,

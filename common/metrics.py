@@ -27,7 +27,7 @@ from common.metric_registry import shown as shown
 StartKind: TypeAlias = Literal["cold", "stem", "warm"]
 """How an activation got its sandbox: a new one, a blank one that was ready, one with its code."""
 SandboxState: TypeAlias = Literal[
-    "starting", "blank", "busy", "ready", "pausing", "paused", "removing"
+    "starting", "blank", "busy", "ready", "pausing", "paused", "casting", "template", "removing"
 ]
 TopicClass: TypeAlias = Literal[
     "invoker", "composition", "completed", "health", "cacheInvalidation", "events", "hint",
@@ -49,6 +49,7 @@ RouteClass: TypeAlias = Literal[
 CodeClass: TypeAlias = Literal["2xx", "3xx", "4xx", "5xx"]
 HintFate: TypeAlias = Literal["taken", "needless", "dropped"]
 """What became of a hint: a sandbox was made, one was there already, or there was no room."""
+TemplateFate: TypeAlias = Literal["made", "unfit", "failed", "copied", "not_copied"]
 ImageFault: TypeAlias = Literal["not_pulled", "not_found", "not_run", "no_images"]
 """What is wrong with the image of an action."""
 BulkTry: TypeAlias = Literal["first", "again"]
@@ -105,6 +106,15 @@ HINTS: Final[Mapping[HintFate, Counter]] = each(
         registry=REGISTRY,
     ),
     get_args(HintFate),
+)
+TEMPLATES: Final[Mapping[TemplateFate, Counter]] = each(
+    Counter(
+        "brisk_pool_templates_total",
+        "Templates of loaded code that were made, or not; sandboxes that became copies, or not.",
+        ["template"],
+        registry=REGISTRY,
+    ),
+    get_args(TemplateFate),
 )
 IMAGE_FAULTS: Final[Mapping[ImageFault, Counter]] = each(
     Counter(

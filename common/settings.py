@@ -122,6 +122,15 @@ class PoolSettings(Group):
     max_prewarmed: int = Field(default=4, ge=0)
     """Sandboxes made for the next step of a sequence while the one before it runs, that nobody has
     taken yet. They are made of free memory only, and never by the last start that is free."""
+    max_templates: int = Field(default=8, ge=0)
+    """Actions whose loaded code is kept, where sandboxes can be copied, so that their next cold
+    starts begin with it. Each takes the memory of a sandbox; 0 keeps none."""
+    template_memory_mb: int = Field(default=1024, ge=0)
+    """Memory that they may hold together, of `memory_mb`. Whoever needs it gets it first."""
+    template_init_ms: int = Field(default=100, ge=1)
+    """How long code has to take to be loaded, so that it is kept."""
+    template_idle_timeout_s: float = Field(default=3600.0, gt=0)
+    """What was kept so, and made use of by nobody for this long, is removed."""
 
     @field_validator("stem_shapes")
     @classmethod

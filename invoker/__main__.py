@@ -41,7 +41,8 @@ from invoker.driver.docker.engine import EngineFailed
 from invoker.driver.port import Ability, DriverReport, Level, Network, SandboxDriver
 from invoker.driver.process.driver import ProcessDriver
 from invoker.pool import gauges, opening
-from invoker.pool.pool import Pool, SandboxDefaults
+from invoker.pool.defaults import SandboxDefaults
+from invoker.pool.pool import Pool
 from invoker.pool.proxy import Proxy
 from invoker.service import Invoker
 
@@ -137,10 +138,7 @@ def _pool(
 ) -> AbstractAsyncContextManager[Pool]:
     return Pool.open(
         books=opening.opened(
-            InvokerId(settings.invoker.id),
-            settings.pool,
-            Manifest.load(),
-            Manifest.load().only(report.kinds),
+            InvokerId(settings.invoker.id), settings.pool, Manifest.load(), report
         ),
         driver=driver,
         proxy=Proxy(clock, answer_limit_bytes=settings.limits.max_payload_bytes),

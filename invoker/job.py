@@ -7,7 +7,8 @@ contract, `/init` and `/run`.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 
 from common.codec import Raw, encode
 from common.entity.action import Action
@@ -18,6 +19,10 @@ from invoker.pool.orders import Job as Entry
 
 ALLOWS_SHARING: Final = "__OW_ALLOW_CONCURRENT"
 """The variable that tells a runtime that it may be called while it is at work."""
+_OF_ONE: Final = frozenset(
+    {"__OW_ACTIVATION_ID", "__OW_TRANSACTION_ID", "__OW_DEADLINE", ALLOWS_SHARING}
+)
+"""Variables of one activation, and what is said to a sandbox that will be called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +67,43 @@ class Job:
 
     async def init_body(self, deadline_ms: int) -> bytes:
         """Return the body of `/init`. Raises `StoreError` when the code cannot be read."""
+        return await self._init_body(self._variables(deadline_ms))
+
+    async def template_body(self) -> bytes:
+        """Return it for a template: without what is different in each activation."""
+        return await self._init_body(self._lasting_variables)
+
+    def copy_body(self, deadline_ms: int) -> bytes:
+        """Return it for a copy of a template: without the code."""
+        return encode({"value": {"env": self._variables(deadline_ms)}})
+
+    @property
+    def likeness(self) -> str:
+        """A digest of what the code is given when it is loaded, by whatever activation."""
+        return sha256(encode(sorted(self._lasting_variables.items()))).hexdigest()
+
+    async def _init_body(self, variables: dict[str, Any]) -> bytes:
         code, exec_ = await self.code(), self.action.exec
-        environment = {
-            f"__OW_{key.upper()}": value for key, value in self.context(deadline_ms).items()
-        }
-        if self.action.limits.concurrency > 1:
-            environment[ALLOWS_SHARING] = "true"
         value = {
             "name": self.action.name.name,
             "main": exec_.main or "main",
             "binary": exec_.binary,
-            "env": {**self.message.init_env, **environment},
+            "env": variables,
         }
         return encode({"value": value if code is None else value | {"code": code}})
+
+    def _variables(self, deadline_ms: int) -> dict[str, Any]:
+        """Return what the code finds in its environment when it is loaded."""
+        context = self.context(deadline_ms)
+        variables = {f"__OW_{key.upper()}": value for key, value in context.items()}
+        if self.action.limits.concurrency > 1:
+            variables[ALLOWS_SHARING] = "true"
+        return {**self.message.init_env, **variables}
+
+    @property
+    def _lasting_variables(self) -> dict[str, Any]:
+        variables = self._variables(0)
+        return {name: value for name, value in variables.items() if name not in _OF_ONE}
 
     def run_body(self, deadline_ms: int) -> bytes:
         """Return the body of `/run`."""

@@ -10,6 +10,7 @@ from common.ids import Rev
 SEQUENCE: Final = "sequence"
 BLACKBOX: Final = "blackbox"
 NETWORK_ANNOTATION: Final = "network"
+TEMPLATE_ANNOTATION: Final = "template"
 NO_NETWORK: Final = "none"
 """What an action may ask for; nobody can ask for more than the platform gives."""
 
@@ -70,3 +71,8 @@ class Action:
     def is_cut_off(self) -> bool:
         """Whether it asks for no network but the API's, which is all that can be asked for."""
         return self.annotations.get(NETWORK_ANNOTATION) == NO_NETWORK
+
+    @property
+    def may_be_copied(self) -> bool:
+        """Whether sandboxes may begin with what another has loaded of its code."""
+        return self.annotations.get(TEMPLATE_ANNOTATION) is not False

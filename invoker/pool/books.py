@@ -14,6 +14,7 @@ from invoker.pool.keepalive import Fate, FixedKeepAlive
 from invoker.pool.line import Line
 from invoker.pool.orders import (
     Assign,
+    CastTemplate,
     Destroy,
     DrainAsked,
     Event,
@@ -22,6 +23,7 @@ from invoker.pool.orders import (
     Job,
     JobArrived,
     JobWithdrawn,
+    Loaded,
     Order,
     Refuse,
     Start,
@@ -31,6 +33,16 @@ from invoker.pool.orders import (
 from invoker.pool.prewarm import Foresight, foresee, missing
 from invoker.pool.scheduling import EvictFirst, Room, StartNow, grow
 from invoker.pool.shelf import Shelf
+from invoker.pool.templates import (
+    NO_TEMPLATES,
+    Likeness,
+    TemplateRules,
+    Templates,
+    is_worth,
+    judge,
+)
+
+_OF_TEMPLATES = (State.CASTING, State.TEMPLATE)
 
 
 class Books:
@@ -45,11 +57,13 @@ class Books:
         keep_alive: FixedKeepAlive,
         stem_cells: Mapping[Shape, int],
         max_prewarmed: int = 0,
+        template_rules: TemplateRules = NO_TEMPLATES,
     ) -> None:
         """Open empty books.
 
         prefix: begins the id of every sandbox, so that ids of two invokers differ.
         max_prewarmed: sandboxes that may be ready for calls that were only foretold.
+        template_rules: what templates there may be, where the driver has any.
         """
         self.shelf = Shelf(capacity_mb)
         self.line = Line()
@@ -61,6 +75,8 @@ class Books:
         self._stem_cells = stem_cells
         self._max_prewarmed = max_prewarmed
         self._ahead: set[ContainerId] = set()
+        self._template_rules = template_rules
+        self._templates = Templates()
 
     def __repr__(self) -> str:
         """Return states and sums, as the log shows them."""
@@ -70,6 +86,8 @@ class Books:
         """Assert that every index and sum can be derived anew, and nothing is in two places."""
         self.shelf.check()
         self.line.check()
+        held = {c.id for c in self.shelf.containers.values() if c.state in _OF_TEMPLATES}
+        assert held == set(self._templates.ids()), "a template is in one book only"
         serving = {job for c in self.shelf.containers.values() for job in c.jobs}
         assert not serving & set(self.line.jobs), "a call waits and is served"
         for job in self.line.jobs.values():
@@ -94,8 +112,18 @@ class Books:
                 begun = self._start(shape)
                 self._ahead.add(begun.container)
                 return [begun]
+            case Loaded(likeness, init_ms):
+                return self._loaded(likeness, init_ms)
             case DrainAsked():
                 return self._drain()
+
+    def template(self, likeness: Likeness) -> ContainerId | None:
+        """Return the template that a blank sandbox of *likeness* can become a copy of."""
+        container_id = self._templates.of(likeness)
+        if container_id is None:
+            return None
+        is_ready = self.shelf.containers[container_id].state is State.TEMPLATE
+        return container_id if is_ready else None
 
     def foresee(self, key: ActionKey, shape: Shape) -> Foresight:
         """Judge the hint that *key* will be called; where it is taken, `Foretold` is to follow."""
@@ -143,6 +171,8 @@ class Books:
         is_over = isinstance(event, life.JobDone) and command is None
         if is_over and not self.line and not self.draining:
             return []  # the hot path: a warm sandbox waits for its next call
+        if before.state in _OF_TEMPLATES:
+            return self._of_template(after, event)
         orders: list[Order] = []
         if command is Command.SUSPEND:
             orders.append(Suspend(container_id))
@@ -156,6 +186,46 @@ class Books:
             return orders + self._give_up(before, is_whole=event.is_hopeless) + self._grow_all()
         return orders + self._grow_all() + self._restock()
 
+    def _of_template(self, after: Container, event: life.Event) -> list[Order]:
+        """Return what is to be done when a template has come to *after* by *event*."""
+        if isinstance(event, life.Copied):
+            return []
+        if after.state is State.TEMPLATE:
+            # Calls may have come meanwhile that need its memory.
+            return [self._remove(after.id)] if self.draining else self._grow_all()
+        failed = isinstance(event, life.StartFailed) and event.is_hopeless
+        is_unfit = failed or isinstance(event, life.CopyFailed)
+        self._templates.drop(after.id, is_unfit=is_unfit)
+        orders: list[Order] = [Destroy(after.id)] if after.state is State.REMOVING else []
+        return orders + self._grow_all() + self._restock()
+
+    def _loaded(self, likeness: Likeness, init_ms: int) -> list[Order]:
+        """Have a template made of code that took long to load, where that costs nobody anything."""
+        rules, templates = self._template_rules, self._templates
+        is_settled = templates.of(likeness) is not None or templates.is_unfit(likeness)
+        if self.draining or self.line or is_settled:
+            return []
+        if not is_worth(likeness.shape, init_ms, rules):
+            return []
+        room, containers = self._room(), self.shelf.containers
+        verdict = judge(
+            likeness.shape.memory_mb,
+            [containers[each].shape.memory_mb for each in templates.ids()],
+            rules,
+            free_mb=room.free_mb,
+            free_starts=room.free_starts,
+        )
+        if verdict == "evict":
+            return [self._remove(victim) for victim in self.shelf.templates()[:1]]
+        return [self._cast(likeness)] if verdict == "cast" else []
+
+    def _cast(self, likeness: Likeness) -> CastTemplate:
+        self._made += 1
+        container_id, (key, shape, _) = ContainerId(f"{self._prefix}-{self._made}"), likeness
+        self.shelf.put(Container(id=container_id, shape=shape, state=State.CASTING, key=key))
+        self._templates.put(container_id, likeness)
+        return CastTemplate(container_id, shape)
+
     def _ticked(self, at_s: float) -> list[Order]:
         orders: list[Order] = []
         for container_id in self.shelf.paused() + self.shelf.ready():
@@ -168,6 +238,10 @@ class Books:
                 orders += self._happened(container_id, life.GraceOver(), at_s)
             elif not is_paused:
                 break  # the rest has been idle for less
+        for container_id in self.shelf.templates():
+            idle_s = at_s - self.shelf.containers[container_id].idle_since_s
+            if idle_s >= self._template_rules.idle_timeout_s:
+                orders.append(self._remove(container_id))
         return orders + self._expire(at_s) + self._restock()
 
     def _expire(self, at_s: float) -> list[Order]:
@@ -264,6 +338,7 @@ class Books:
         return Start(container_id, shape)
 
     def _remove(self, container_id: ContainerId) -> Destroy:
+        self._templates.drop(container_id)
         before = self.shelf.containers[container_id]
         after, _ = life.step(before, life.RemoveAsked(), before.idle_since_s)
         self.shelf.put(after)
@@ -286,5 +361,10 @@ class Books:
         return Room(
             free_mb=self.shelf.free_mb,
             leaving_mb=self.shelf.leaving_mb,
-            free_starts=self._max_starts - self.shelf.starting.total(),
+            free_starts=self._max_starts - self.shelf.starting.total() - self._casting(),
         )
+
+    def _casting(self) -> int:
+        containers = self.shelf.containers
+        made = (containers[container_id].state for container_id in self._templates.ids())
+        return sum(state is State.CASTING for state in made)

@@ -5,6 +5,8 @@ them and reports back with the next event. Nothing here waits, so nothing can be
 and a race is two lines of a test. What may happen is the table `MOVES`; `docs/lifecycle.md` draws
 it.
 
+A template (`templates.py`) holds loaded code, and is copied instead of called.
+
 A sandbox that dies while it is BUSY tells the calls that it serves, which end in JobFailed; a Died
 that finds it REMOVING or GONE changes nothing, as does a second Died or Suspended.
 
@@ -57,6 +59,10 @@ class State(Enum):
     PAUSING = auto()
     PAUSED = auto()
     """Warm, idle, and stopped: it uses no processor."""
+    CASTING = auto()
+    """It is being made, and loads code, to be a template."""
+    TEMPLATE = auto()
+    """It has loaded code, and is copied instead of called."""
     REMOVING = auto()
     GONE = auto()
 
@@ -71,7 +77,7 @@ class StartFailed:
     """The driver could not make it."""
 
     is_hopeless: bool = False
-    """Whether no other of its shape can be made, either."""
+    """Whether no other of its shape can be made, either; or of its likeness, for a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +138,28 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """It has loaded its code, and is a template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A sandbox is about to become a copy of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFailed:
+    """A sandbox did not become a copy of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     """Nothing of it is left."""
 
 
 Event: TypeAlias = (
     Started | StartFailed | JobTaken | Opened | JobDone | JobFailed | GraceOver | Suspended
-    | SuspendFailed | RemoveAsked | Died | Removed
+    | SuspendFailed | RemoveAsked | Died | Removed | Cast | Copied | CopyFailed
 )  # fmt: skip
 
 
@@ -213,11 +234,17 @@ MOVES: Final[Mapping[tuple[State, type[Event]], Move[State, Command]]] = {
         State.REMOVING, Command.DESTROY, "its last call: what is left cannot be trusted"
     ),
     (State.BUSY, Died): Move(State.BUSY, None, "it takes no further call"),
+    (State.CASTING, Cast): Move(State.TEMPLATE, None, "it has loaded code to be copied"),
+    (State.CASTING, StartFailed): Move(State.GONE),
+    (State.TEMPLATE, Copied): Move(State.TEMPLATE, None, "a blank sandbox begins as it"),
+    (State.TEMPLATE, CopyFailed): Move(State.REMOVING, Command.DESTROY),
+    (State.TEMPLATE, RemoveAsked): Move(State.REMOVING, Command.DESTROY),
+    (State.TEMPLATE, Died): Move(State.REMOVING, Command.DESTROY),
     (State.REMOVING, Removed): Move(State.GONE),
 }
 _LATE: Final = {
-    State.REMOVING: (Died, Suspended, SuspendFailed),
-    State.GONE: (Died, Suspended, SuspendFailed),
+    State.REMOVING: (Died, Suspended, SuspendFailed, Copied, CopyFailed),
+    State.GONE: (Died, Suspended, SuspendFailed, Copied, CopyFailed),
 }
 """News that changes nothing, because the sandbox's fate is decided elsewhere."""
 
@@ -245,7 +272,7 @@ def step(container: Container, event: Event, at_s: float) -> tuple[Container, Co
         key, jobs = event.key, (event.job,)
         if event.most > 1 and before is not State.READY:
             promised = event.most
-    elif isinstance(event, Started):
+    elif isinstance(event, Started | Cast | Copied):
         idle_since_s = at_s
     after = Container(container_id, shape, state, key, jobs, idle_since_s, most, promised)
     return after, command

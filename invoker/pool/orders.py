@@ -10,6 +10,7 @@ from typing import TypeAlias
 from common.ids import ActivationId, ContainerId
 from invoker.pool import container as life
 from invoker.pool.container import ActionKey, Shape, State
+from invoker.pool.templates import Likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,19 @@ class Foretold:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """Code was loaded that can serve; *likeness* is what a copy of it would have to match."""
+
+    likeness: Likeness
+    init_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DrainAsked:
     """Make nothing new, refuse who waits, let go of whatever is idle."""
 
 
-Event: TypeAlias = JobArrived | JobWithdrawn | Happened | Ticked | Foretold | DrainAsked
+Event: TypeAlias = JobArrived | JobWithdrawn | Happened | Ticked | Foretold | Loaded | DrainAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,14 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class CastTemplate:
+    """Make a template of the code that has just been loaded."""
+
+    container: ContainerId
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class Suspend:
     """Stop an idle sandbox until it is needed."""
 
@@ -109,4 +126,4 @@ class Destroy:
     container: ContainerId
 
 
-Order: TypeAlias = Assign | Refuse | Start | Suspend | Destroy
+Order: TypeAlias = Assign | Refuse | Start | CastTemplate | Suspend | Destroy

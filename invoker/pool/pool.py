@@ -8,7 +8,7 @@ Whatever is cancelled, at whatever await, ends in an event to the books.
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -19,18 +19,21 @@ from common.ids import ActivationId, ContainerId, Namespace
 from common.log import logger
 from invoker import outcome
 from invoker.driver.port import (
+    CannotCast,
     CannotStart,
     ImageUnusable,
-    Network,
+    NotCopied,
     Sandbox,
     SandboxDriver,
-    SandboxSpec,
+    Template,
 )
 from invoker.job import Job
 from invoker.pool import container as life
 from invoker.pool.books import Books
+from invoker.pool.defaults import SandboxDefaults
 from invoker.pool.orders import (
     Assign,
+    CastTemplate,
     Destroy,
     DrainAsked,
     Event,
@@ -38,6 +41,7 @@ from invoker.pool.orders import (
     Happened,
     JobArrived,
     JobWithdrawn,
+    Loaded,
     Order,
     Refuse,
     Start,
@@ -46,28 +50,20 @@ from invoker.pool.orders import (
 )
 from invoker.pool.orders import Job as Entry
 from invoker.pool.proxy import Proxy
+from invoker.pool.templates import Likeness
 from invoker.record import Execution
 
 TICK_S: Final = 1.0
 """How often age is looked at. Times of keep-alive are ten seconds and more."""
+CAST_FLOOR_S: Final = 1.0
+CAST_FACTOR: Final = 2
+"""How long code that is to be a template may take: that, and so many times what it took before."""
 
 _COLD: Final = metrics.STARTS["cold"]
 _STEM: Final = metrics.STARTS["stem"]
 _WARM: Final = metrics.STARTS["warm"]
 
 log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxDefaults:
-    """What every sandbox of a pool is given."""
-
-    network: Network = Network.NONE
-    env: dict[str, str] = field(default_factory=dict)
-    lent_to: Namespace | None = None
-    """Who alone gets *network*, where it is the host's for want of another; None is everybody."""
-    are_isolated: bool = True
-    """Where they are not, the code of one namespace alone is run: it could read another's."""
 
 
 class Pool:
@@ -89,6 +85,7 @@ class Pool:
         self._clock = clock
         self._defaults = defaults
         self._sandboxes: dict[ContainerId, Sandbox] = {}
+        self._templates: dict[ContainerId, Template] = {}
         self._watches: dict[ContainerId, asyncio.Task[None]] = {}
         self._dead: set[ContainerId] = set()
         self._assignments: dict[ActivationId, asyncio.Future[Assign]] = {}
@@ -137,15 +134,22 @@ class Pool:
         fault, `StoreError` when the code can't be read, `BusUnavailable` when it cannot be noted
         that the work begins.
         """
+        try:
+            return await self._run(job, may_copy=job.action.may_be_copied)
+        except NotCopied as error:
+            # None of its code has run, but that it begins has been noted.
+            log.warning("sandbox_not_copied", action=job.message.action.doc_id, why=str(error))
+            return await self._run(replace(job, begin=_nothing), may_copy=False)
+
+    async def _run(self, job: Job, *, may_copy: bool) -> Execution:
+        """Do *job*; *may_copy*: in a copy of a template, if there is one. Raises `NotCopied`."""
         assignment = await self._assigned(job)
         # If it does not begin, what was ready still is.
         usable = assignment.was in (life.State.READY, life.State.BUSY)
         try:
             job.begin()
             usable = False
-            sandbox = self._sandboxes[assignment.container]
-            opened = partial(self._opened, assignment.container)
-            execution = await self._proxy.serve(sandbox, job, assignment.was, opened)
+            execution = await self._serve(assignment, job, may_copy=may_copy)
             usable = outcome.keeps_sandbox(execution.response)
             return execution
         finally:
@@ -153,6 +157,40 @@ class Pool:
             job_id = job.message.activation_id
             event = life.JobDone(job_id) if ends_well else life.JobFailed(job_id)
             self._happened(assignment.container, event)
+
+    async def _serve(self, assignment: Assign, job: Job, *, may_copy: bool) -> Execution:
+        container_id, was = assignment.container, assignment.was
+        opened = partial(self._opened, container_id)
+        serve = partial(self._proxy.serve, self._sandboxes[container_id], job, was, opened)
+        if was is not life.State.BLANK or not may_copy:
+            return await serve()
+        shape = self.books.shelf.containers[container_id].shape
+        likeness = Likeness(job.entry.key, shape, job.likeness)
+        template_id = self.books.template(likeness)
+        if template_id is None:
+            execution = await serve()
+            self._loaded(likeness, job, execution)
+            return execution
+        self._happened(template_id, life.Copied())
+        try:
+            execution = await serve(self._templates[template_id])
+        except NotCopied:
+            metrics.TEMPLATES["not_copied"].inc()
+            self._happened(template_id, life.CopyFailed())
+            raise
+        metrics.TEMPLATES["copied"].inc()
+        return execution
+
+    def _loaded(self, likeness: Likeness, job: Job, execution: Execution) -> None:
+        """Have a template made, if the books find that worth it."""
+        if execution.init_ns is None or not outcome.keeps_sandbox(execution.response):
+            return
+        init_ms = execution.init_ns // outcome.NS_PER_MS
+        for order in self._told(Loaded(likeness, init_ms)):
+            if isinstance(order, CastTemplate):
+                _ = self._own(self._cast(order, job, init_ms), f"cast {order.container}")
+            else:
+                self._obey(order)
 
     async def _assigned(self, job: Job) -> Assign:
         entry = self._admit(job.entry)
@@ -247,6 +285,8 @@ class Pool:
                 if not self._assignments[job].cancelled():
                     error = self._failures.get(failed) if failed else None
                     self._assignments[job].set_exception(error or CannotStart(why))
+            case CastTemplate():
+                raise AssertionError("only who has just loaded code can cast")
             case Start():
                 _ = self._own(self._start(order), f"start {order.container}")
             case Suspend(container_id):
@@ -261,14 +301,7 @@ class Pool:
         return task
 
     async def _start(self, order: Start) -> None:
-        spec = SandboxSpec(
-            container_id=order.container,
-            kind=order.shape.kind,
-            memory_mb=order.shape.memory_mb,
-            image=order.shape.image,
-            network=Network.NONE if order.shape.is_cut_off else self._defaults.network,
-            env=self._defaults.env,
-        )
+        spec = self._defaults.spec(order.container, order.shape)
         try:
             sandbox = await self._driver.create(spec)
         except BaseException as error:
@@ -293,7 +326,30 @@ class Pool:
         finally:
             self._failures.pop(container_id, None)
 
-    async def _watch(self, sandbox: Sandbox) -> None:
+    async def _cast(self, order: CastTemplate, job: Job, init_ms: int) -> None:
+        """Make a template of what *job*, whose code took *init_ms*, has just loaded."""
+        spec, action = self._defaults.spec(order.container, order.shape), job.message.action.doc_id
+        try:
+            body = await job.template_body()
+            patience_s = CAST_FLOOR_S + CAST_FACTOR * init_ms / 1000
+            template = await self._driver.cast(spec, body, timeout_s=patience_s)
+        except BaseException as error:
+            is_unfit = isinstance(error, CannotCast)
+            metrics.TEMPLATES["unfit" if is_unfit else "failed"].inc()
+            self._happened(order.container, life.StartFailed(is_unfit))
+            if not isinstance(error, Exception):
+                raise
+            log.info("template_not_made", action=action, why=str(error))
+            return
+        metrics.TEMPLATES["made"].inc()
+        log.info("template_made", action=action, container=order.container, init_ms=init_ms)
+        self._templates[order.container] = template
+        self._watches[order.container] = self._own(
+            self._watch(template), f"watch {order.container}"
+        )
+        self._happened(order.container, life.Cast())
+
+    async def _watch(self, sandbox: Sandbox | Template) -> None:
         died = await sandbox.wait_death()
         self._dead.add(sandbox.container_id)
         log.info("sandbox_died", container=sandbox.container_id, how=died.how)
@@ -310,9 +366,9 @@ class Pool:
 
     async def _destroy(self, container_id: ContainerId) -> None:
         self._watches.pop(container_id).cancel()
-        sandbox = self._sandboxes.pop(container_id)
+        held = self._sandboxes.pop(container_id, None) or self._templates.pop(container_id)
         try:
-            await sandbox.destroy()
+            await held.destroy()
         finally:
             self._dead.discard(container_id)
             self._happened(container_id, life.Removed())
@@ -331,3 +387,7 @@ class Pool:
             log.error("pool_not_drained", after_s=drain_s, left=repr(self.books))
             for task in list(self._owned):
                 task.cancel()
+
+
+def _nothing() -> None:
+    """Note that work begins which was noted before."""

@@ -4,13 +4,14 @@ The time limit applies to loading and to running, each on its own. Time is taken
 the sandbox only, so nobody pays for waiting, for starting a sandbox, or for writing the record.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from common.clock import Clock
 from common.entity.activation import Response
 from invoker import outcome
-from invoker.driver.port import Answer, Expired, Operation, Reply, Sandbox
+from invoker.driver.port import Answer, Expired, Reply, Sandbox, Template
 from invoker.job import Job
 from invoker.logs.lines import LogLines
 from invoker.pool.container import State
@@ -34,14 +35,21 @@ class Proxy:
         self._answer_limit_bytes = answer_limit_bytes
 
     async def serve(
-        self, sandbox: Sandbox, job: Job, was: State, opened: Callable[[int | None], None]
+        self,
+        sandbox: Sandbox,
+        job: Job,
+        was: State,
+        opened: Callable[[int | None], None],
+        template: Template | None = None,
     ) -> Execution:
         """Let *sandbox* do *job* and return what happened.
 
         was: its state before it was taken: BLANK has no code yet, PAUSED is to be resumed.
         opened: told how many calls at a time the sandbox takes from now on, where the action allows
             several; None is as many as before.
-        Raises `StoreError` when the code cannot be read; the sandbox is then as it was.
+        template: what a blank sandbox becomes a copy of, instead of loading the code.
+        Raises `StoreError` when the code cannot be read; the sandbox is then as it was. Raises
+        `NotCopied`, before any code of the caller has run; the sandbox is then of no use.
         """
         logs = LogLines(job.action.limits.logs_mb * MB)
         timeout_ms = job.action.limits.timeout_ms
@@ -51,15 +59,20 @@ class Proxy:
                 opened(None)
         init: _Phase | None = None
         if was is State.BLANK:
-            body = await job.init_body(self._clock.now_ms() + timeout_ms)
-            init = await self._phase(sandbox, "init", body, timeout_ms, logs)
+            deadline_ms = self._clock.now_ms() + timeout_ms
+            if template is None:
+                body = await job.init_body(deadline_ms)
+                init = await self._phase(partial(sandbox.call, "init"), body, timeout_ms, logs)
+            else:
+                copy = partial(template.copy_into, sandbox)
+                init = await self._phase(copy, job.copy_body(deadline_ms), timeout_ms, logs)
             failed = outcome.of_init(init.reply, late=init.late, timeout_ms=timeout_ms)
             if failed:
                 return self._ended(init, None, failed, logs)
             if job.action.limits.concurrency > 1:
                 opened(job.action.limits.concurrency if _shares(init.reply) else 1)
         body = job.run_body(self._clock.now_ms() + timeout_ms)
-        run = await self._phase(sandbox, "run", body, timeout_ms, logs)
+        run = await self._phase(partial(sandbox.call, "run"), body, timeout_ms, logs)
         response = outcome.of_run(run.reply, late=run.late, timeout_ms=timeout_ms)
         return self._ended(init, run, response, logs)
 
@@ -79,11 +92,14 @@ class Proxy:
         )
 
     async def _phase(
-        self, sandbox: Sandbox, operation: Operation, body: bytes, timeout_ms: int, logs: LogLines
+        self,
+        call: Callable[..., Awaitable[Reply]],
+        body: bytes,
+        timeout_ms: int,
+        logs: LogLines,
     ) -> _Phase:
         start_ms, start_ns = self._clock.now_ms(), self._clock.elapsed_ns()
-        reply = await sandbox.call(
-            operation,
+        reply = await call(
             body,
             timeout_s=timeout_ms / 1000,
             answer_limit_bytes=self._answer_limit_bytes,

@@ -32,6 +32,7 @@ class Shelf:
         self._blank: dict[Shape, deque[ContainerId]] = {}
         self._ready: OrderedDict[ContainerId, None] = OrderedDict()
         self._paused: OrderedDict[ContainerId, None] = OrderedDict()
+        self._templates: OrderedDict[ContainerId, None] = OrderedDict()
 
     def __repr__(self) -> str:
         """Return states and sums, as the log shows them."""
@@ -60,10 +61,11 @@ class Shelf:
         return self._hoped_for[key]
 
     def outdated(self, key: ActionKey) -> list[ContainerId]:
-        """Return idle sandboxes of the same action with another revision: nobody wants them."""
+        """Return what holds another revision of the same action, and is idle: nobody wants it."""
         revisions = self._revisions.get((key.namespace, key.action), ())
         stale = [other for other in revisions if other != key]
-        return [container_id for other in stale for container_id in self._free[other]]
+        idle = [container_id for other in stale for container_id in self._free[other]]
+        return idle + [each for each in self._templates if self._is_outdated(each, key)]
 
     def blank(self, shape: Shape) -> ContainerId | None:
         """Return the stem cell of *shape* that has waited longest."""
@@ -86,11 +88,20 @@ class Shelf:
         """Return the idle ones that are not paused, the longest idle first."""
         return list(self._ready)
 
+    def templates(self) -> list[ContainerId]:
+        """Return the templates, the one that was copied longest ago first."""
+        return list(self._templates)
+
+    def _is_outdated(self, template: ContainerId, key: ActionKey) -> bool:
+        of = self.containers[template].key
+        return of is not None and of != key and of[:2] == key[:2]
+
     def removable(self, keep: Shape | None = None) -> Iterator[ContainerId]:
-        """Yield what may be evicted, first to go first: idle ones by age, then stem cells.
+        """Yield what may be evicted, first to go first: templates, idle ones by age, stem cells.
 
         keep: the shape that is needed; its stem cells stay.
         """
+        yield from self.templates()
         yield from self.paused()
         yield from self.ready()
         for shape, row in list(self._blank.items()):
@@ -118,6 +129,8 @@ class Shelf:
             self._paused[container_id] = None
         elif state is State.BLANK:
             self._blank.setdefault(container.shape, deque()).append(container_id)
+        elif state is State.TEMPLATE:
+            self._templates[container_id] = None
         elif state is State.STARTING:
             self.starting[container.shape] += 1
         elif state is State.REMOVING:
@@ -129,6 +142,7 @@ class Shelf:
 
     def _unindex(self, container: Container) -> None:
         state = container.state
+        self._templates.pop(container.id, None)
         if container.is_idle and container.key:
             free = self._free[container.key]
             if free[-1] == container.id:
@@ -192,6 +206,7 @@ class Shelf:
         assert self.starting == starting, self
         assert sorted(self._ready) == ids(State.READY), self
         assert sorted(self._paused) == ids(State.PAUSED), self
+        assert sorted(self._templates) == ids(State.TEMPLATE), self
         blank = {(shape, i) for shape, row in self._blank.items() for i in row}
         assert blank == {(c.shape, c.id) for c in every if c.state is State.BLANK}, self
         free = {(key, i) for key, stack in self._free.items() for i in stack}

@@ -211,7 +211,7 @@ async def test_a_template_that_changes_its_twins_memory_gains_nothing(
         assert await house.run(other, a=1) == {"a": 1}, "nobody else waits for it"
 
     assert refused.result()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         await bad.wait_death()
 
 

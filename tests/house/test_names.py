@@ -24,7 +24,7 @@ RECORDED = "tests/data/"
 UNITS = ("_ms", "_s", "_h", "_days", "_mb", "_bytes", "_per_minute")
 COUNTS = {
     "port", "pids", "stem_cells", "sequence_length", "min_concurrency", "max_concurrency",
-    "networks_ready",
+    "networks_ready", "max_templates",
     "concurrent_invocations", "max_waiting", "max_starts", "max_prewarmed", "flush_records",
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
     "id", "count", "max_compositions", "max_apis", "max_keys",

@@ -12,6 +12,7 @@ from invoker.pool.container import ActionKey, Shape, State
 from invoker.pool.keepalive import FixedKeepAlive
 from invoker.pool.orders import (
     Assign,
+    CastTemplate,
     Destroy,
     DrainAsked,
     Event,
@@ -20,11 +21,13 @@ from invoker.pool.orders import (
     Job,
     JobArrived,
     JobWithdrawn,
+    Loaded,
     Refuse,
     Start,
     Suspend,
     Ticked,
 )
+from invoker.pool.templates import Likeness, TemplateRules
 
 SHAPES = [
     Shape("python:3.11", 128),
@@ -46,11 +49,15 @@ class PoolMachine(RuleBasedStateMachine):
             keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
             stem_cells={SHAPES[0]: 1},
             max_prewarmed=2,
+            template_rules=TemplateRules(
+                most=2, most_mb=640, least_init_ms=100, idle_timeout_s=600
+            ),
         )
         self.now_s = 0.0
         self.jobs = 0
         self.open: dict[ActivationId, ContainerId | None] = {}
         self.starting: list[ContainerId] = []
+        self.casting: list[ContainerId] = []
         self.suspending: list[ContainerId] = []
         self.removing: list[ContainerId] = []
 
@@ -64,6 +71,8 @@ class PoolMachine(RuleBasedStateMachine):
                     assert self.open.pop(job, "?") is None, "a call was refused that was served"
                 case Start(container, _):
                     self.starting.append(container)
+                case CastTemplate(container, _):
+                    self.casting.append(container)
                 case Suspend(container):
                     self.suspending.append(container)
                 case Destroy(container):
@@ -115,6 +124,30 @@ class PoolMachine(RuleBasedStateMachine):
         self.starting.remove(container)
         self.happened(container, life.StartFailed(is_hopeless) if fails else life.Started())
 
+    @rule(
+        action=st.integers(1, 3),
+        shape=st.sampled_from(SHAPES),
+        rev=st.sampled_from("12"),
+        variables=st.sampled_from("ab"),
+        init_ms=st.sampled_from([99, 100]),
+    )
+    def load(self, action: int, shape: Shape, rev: str, variables: str, init_ms: int) -> None:
+        key = ActionKey(Namespace("guest"), DocId(f"guest/{action}{shape}"), Rev(rev))
+        self.tell(Loaded(Likeness(key, shape, variables), init_ms))
+
+    @precondition(lambda self: self.casting)
+    @rule(data=st.data(), fails=st.booleans(), is_hopeless=st.booleans())
+    def finish_cast(self, data: st.DataObject, fails: bool, is_hopeless: bool) -> None:
+        container = data.draw(st.sampled_from(self.casting))
+        self.casting.remove(container)
+        self.happened(container, life.StartFailed(is_hopeless) if fails else life.Cast())
+
+    @precondition(lambda self: self.books.shelf.templates())
+    @rule(data=st.data(), fails=st.booleans())
+    def copy(self, data: st.DataObject, fails: bool) -> None:
+        template = data.draw(st.sampled_from(self.books.shelf.templates()))
+        self.happened(template, life.CopyFailed() if fails else life.Copied())
+
     @precondition(lambda self: self.suspending)
     @rule(data=st.data(), fails=st.booleans())
     def finish_suspend(self, data: st.DataObject, fails: bool) -> None:
@@ -133,7 +166,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
         container = data.draw(st.sampled_from(sorted(self.books.shelf.containers)))
-        if self.books.shelf.containers[container].state is not State.STARTING:
+        if self.books.shelf.containers[container].state not in (State.STARTING, State.CASTING):
             self.happened(container, life.Died())
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 11.0, 601.0]))
@@ -151,6 +184,13 @@ class PoolMachine(RuleBasedStateMachine):
         self.books.check()
 
     @invariant()
+    def templates_keep_to_their_bounds(self) -> None:
+        every = self.books.shelf.containers.values()
+        held = [c.shape.memory_mb for c in every if c.state in (State.CASTING, State.TEMPLATE)]
+        assert len(held) <= 2
+        assert sum(held) <= 640
+
+    @invariant()
     def every_open_call_is_in_one_place(self) -> None:
         served = {job for c in self.books.shelf.containers.values() for job in c.jobs}
         assert served == {job for job, container in self.open.items() if container}
@@ -161,6 +201,8 @@ class PoolMachine(RuleBasedStateMachine):
         for _ in range(400):
             if self.starting:
                 self.happened(self.starting.pop(), life.Started())
+            elif self.casting:
+                self.happened(self.casting.pop(), life.Cast())
             elif self.suspending:
                 self.happened(self.suspending.pop(), life.Suspended())
             elif self.removing:

@@ -26,7 +26,7 @@ from invoker.driver.process.zygote import ZygoteFailed
 KINDS: Final = "python:"
 """What the kinds begin with whose runtime can be a template."""
 
-COPY_S: Final = 3.0
+COPY_S: Final = 8.0
 """How long it may take until a copy is there; some milliseconds are usual."""
 SETTLE_S: Final = 10.0
 """How long code may take to collect its garbage and its files, when it becomes a template."""

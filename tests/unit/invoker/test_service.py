@@ -31,8 +31,9 @@ from invoker import service as service_module
 from invoker.actions import PatientActions
 from invoker.driver.port import Answer, ImageNotPulled, Operation, OwnImage, Reply
 from invoker.pool.books import Books
+from invoker.pool.defaults import SandboxDefaults
 from invoker.pool.keepalive import FixedKeepAlive
-from invoker.pool.pool import Pool, SandboxDefaults
+from invoker.pool.pool import Pool
 from invoker.pool.proxy import Proxy
 from invoker.service import Invoker
 from tests.fakes.drivers import FakeDriver

@@ -40,7 +40,7 @@ from invoker.driver.process.inside import confine, grafting, init, kernel, traci
 
 MESSAGE_BYTES = 4096
 MOST_DESCRIPTORS = 8
-PATIENCE_S = 2.0
+PATIENCE_S = 5.0
 """How long a step may take: 3 ms are usual, and a host may be busy."""
 SIBLING = kernel.CLONE_VM | kernel.CLONE_PARENT
 """How a template is cloned from its twin: with the same memory, as another child of the zygote."""

@@ -23,9 +23,11 @@ from invoker.driver.port import (
 from invoker.outcome import ABNORMAL_RUN
 from invoker.pool.books import Books
 from invoker.pool.container import State
+from invoker.pool.defaults import SandboxDefaults
 from invoker.pool.keepalive import FixedKeepAlive
-from invoker.pool.pool import Pool, SandboxDefaults
+from invoker.pool.pool import Pool
 from invoker.pool.proxy import Proxy
+from invoker.pool.templates import NO_TEMPLATES, TemplateRules
 from tests.fakes.drivers import FakeDriver
 from tests.fakes.jobs import a_job
 from tests.fakes.turns import until
@@ -45,6 +47,7 @@ async def pool_of(
     capacity_mb: int = 1024,
     drain_s: float = 5,
     defaults: SandboxDefaults | None = None,
+    template_rules: TemplateRules = NO_TEMPLATES,
 ) -> AsyncIterator[Pool]:
     clock = LoopClock()
     books = Books(
@@ -54,6 +57,7 @@ async def pool_of(
         keep_alive=FixedKeepAlive(idle_timeout_s=600, pause_grace_s=10),
         stem_cells={},
         max_prewarmed=2,
+        template_rules=template_rules,
     )
     async with Pool.open(
         books=books,
