@@ -17,6 +17,7 @@ from common.clock import SystemClock
 from common.entity.manifest import Manifest
 from common.settings import Settings
 from controller.api.openapi import reference
+from controller.api.route import Route
 from controller.app import Services, table
 
 _HEAD: Final = ("", "| flag | meaning |", "|---|---|")
@@ -36,6 +37,11 @@ class _Absent:
 
 def routes() -> str:
     """Return the page of all routes of the API."""
+    return reference(declared())
+
+
+def declared() -> Sequence[Route]:
+    """Return the table of routes, whose handlers nobody can call."""
     nobody: Any = _Absent()
     services = Services(
         settings=Settings(),
@@ -56,7 +62,7 @@ def routes() -> str:
         event_streams=nobody,
         health=nobody,
     )
-    return reference(table(services))
+    return table(services)
 
 
 def commands(origin: str) -> str:

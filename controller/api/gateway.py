@@ -54,6 +54,7 @@ class Gateway:
                 method=method,
                 path=f"{PREFIX}/{{tenant}}",
                 handler=self.serve,
+                may_answer=True,
                 summary="Call an API; what follows its tenant is its base path and a path of it",
                 kind="gateway",
                 body="Whatever the action takes." if method in ("PUT", "POST", "PATCH") else None,

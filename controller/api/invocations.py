@@ -92,6 +92,8 @@ class Invocations:
                 method="POST",
                 path=f"/api/v1/namespaces/{{namespace}}/actions/{name}",
                 handler=self.invoke,
+                takes="Arguments",
+                shows={200: "Invoked", 202: "ActivationId", 500: "Failed", 502: "Failed"},
                 summary=f"Invoke an action{where}",
                 kind="invoke",
                 query=(
@@ -104,6 +106,7 @@ class Invocations:
                     200: "The activation, or its result.",
                     202: "Accepted, or the wait is over: the id of the activation.",
                     404: "There is no such action.",
+                    409: "It is something else.",
                     413: "The arguments are too large.",
                     429: "The namespace has invoked too often.",
                     500: "The platform failed; the activation says how.",

@@ -3,18 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
+from controller.api import schemas
 from controller.api.route import Query, Route
 from controller.edge import answers
+from controller.edge.content import JSON
 
-_ERROR = {
-    "type": "object",
-    "properties": {"error": {"type": "string"}, "code": {"type": "string"}},
-    "required": ["error", "code"],
-}
+_WITH_ERROR: Final = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 503)
+"""Statuses that are answered with the one form of errors."""
 
 
 class OpenApi:
@@ -55,7 +54,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "info": {"title": "Brisk", "version": "1.0.0", "summary": "The OpenWhisk v1 API, and ours"},
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR},
+            "schemas": schemas.components(),
             "securitySchemes": {
                 "basic": {
                     "type": "http",
@@ -76,6 +75,11 @@ def reference(routes: Iterable[Route]) -> str:
         "Credentials are the key of a namespace, `uuid:key`, as HTTP Basic; `_` in place of a",
         'namespace is the key\'s own. Every error is `{"error": …, "code": …}`, and its `code` is',
         "the transaction id that `X-Request-ID` carries.",
+        "",
+        "What is not said below of each address: 400 for a name, a query or a body that is none,",
+        "401 without a key, 403 for what the key does not open, 404 for what is not there, 406",
+        "where the client takes no JSON; for a body 408, 413 and 415: it comes too slowly, is too",
+        "large, or is no JSON; 503 while the stores cannot be reached.",
     ]
     for (path, _), same in groupby(routes, lambda route: (route.path, route.handler)):
         methods, route = _told_together(list(same))
@@ -104,13 +108,14 @@ def _operation(route: Route, has_like: bool) -> dict[str, Any]:
         + (f":{route.method}" if has_like else ""),
         "parameters": [_variable(name) for name in route.variables]
         + [_parameter(each) for each in route.query],
-        "responses": {str(status): _answer(status, text) for status, text in route.answers.items()},
+        "responses": _answers(route),
         "security": [] if route.is_open else [{"basic": []}],
     }
     if route.body is not None:
+        schema = {"type": "object"} if route.takes is None else schemas.reference(route.takes)
         operation["requestBody"] = {
             "description": route.body,
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {JSON: {"schema": schema}},
         }
     return operation
 
@@ -128,8 +133,38 @@ def _parameter(each: Query) -> dict[str, Any]:
     }
 
 
-def _answer(status: int, meaning: str) -> dict[str, Any]:
+def _answers(route: Route) -> dict[str, Any]:
+    """Return what *route* answers: what it says itself, and what happens to all that are alike."""
+    told = {**common(route), **route.answers}
+    found = {str(status): _answer(route, status, told[status]) for status in sorted(told)}
+    if route.may_answer:
+        found["default"] = {"description": "What the action answers."}
+    return found
+
+
+def common(route: Route) -> dict[int, str]:
+    """Return the answers that *route* does not name: before it is asked, or instead."""
+    found = {}
+    if route.variables or route.query or route.body is not None:
+        found[400] = "A name, the query or the body is not what it has to be."
+    if route.variables:
+        found[404] = "There is nothing of this name."
+    if not route.is_open:
+        found[401] = "No key was sent, or one that opens nothing."
+        found[406] = "The client takes nothing that could be answered."
+        found[503] = "The stores cannot be reached."
+    if "namespace" in route.variables and not route.is_open:
+        found[403] = "The key does not open that."
+    if route.body is not None:
+        found[408] = "The body did not come in time."
+        found[413] = "The body is too large."
+        found[415] = "The body is no JSON."
+    return found
+
+
+def _answer(route: Route, status: int, meaning: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": meaning}
-    if status in (400, 401, 403, 404, 409, 413, 429, 503):
-        answer["content"] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    schema = route.shows.get(status, "Error" if status in _WITH_ERROR else None)
+    if schema is not None:
+        answer["content"] = {JSON: {"schema": schemas.reference(schema)}}
     return answer

@@ -43,6 +43,12 @@ class Route:
     query: tuple[Query, ...] = ()
     body: str | None = None
     """What the JSON in the body is; None where none is read."""
+    takes: str | None = None
+    """Which of `schemas` the body is, where it is known."""
+    shows: Mapping[int, str] = field(default_factory=dict)
+    """Which of `schemas` is answered, by status; `X[]` for a list of them, or their number."""
+    may_answer: bool = False
+    """Whether an action chooses what is answered: also a status that is not among `answers`."""
     answers: Mapping[int, str] = field(default_factory=lambda: {200: "What was asked for."})
     produces: str = JSON
     """The media type of what is answered; a client that would not read it is refused."""

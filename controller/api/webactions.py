@@ -71,6 +71,7 @@ class WebActions:
                 method=method,
                 path="/api/v1/web/{namespace}/{package}/{name}",
                 handler=self.serve,
+                may_answer=True,
                 summary="Call a web action, `default` being no package",
                 kind="web",
                 body="Whatever the action takes." if method in ("PUT", "POST", "PATCH") else None,

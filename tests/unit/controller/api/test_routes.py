@@ -1,5 +1,6 @@
 """The table of routes, the router and the documents made of it know the same routes."""
 
+import json
 import re
 from pathlib import Path
 
@@ -43,6 +44,27 @@ async def test_every_route_says_what_it_needs_and_what_it_answers(api: Api) -> N
         in_path = [each["name"] for each in described["parameters"] if each["in"] == "path"]
         assert all(f"{{{name}}}" in route.path for name in in_path)
         assert len(in_path) == route.path.count("{")
+
+
+async def test_what_is_sent_and_answered_has_a_schema_that_is_there(api: Api) -> None:
+    described = document(table(api.services))
+    schemas = described["components"]["schemas"]
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+    assert named <= schemas.keys()
+    assert "#/definitions/" not in json.dumps(described)
+    one = described["paths"]["/api/v1/namespaces/{namespace}/actions/{name}"]
+    body = one["put"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/ActionPut"}
+    shown = one["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert shown == {"$ref": "#/components/schemas/Action"}
+
+
+async def test_what_may_happen_to_every_request_is_described(api: Api) -> None:
+    for route in table(api.services):
+        responses = document([route])["paths"][route.path][route.method.lower()]["responses"]
+        assert ("401" in responses) or route.is_open
+        assert ("413" in responses and "415" in responses) or route.body is None
+        assert responses.keys() >= {str(status) for status in route.answers}
 
 
 async def test_everything_below_a_namespace_needs_credentials(api: Api) -> None:
