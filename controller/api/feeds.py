@@ -9,8 +9,8 @@ from aiohttp import web
 
 from controller.api.route import Route
 from controller.api.services import Events
-from controller.edge import content
-from controller.edge.content import JSON
+from controller.edge import answers, content
+from controller.edge.transid import TRANSID
 
 MAX_BODY_BYTES = 1 << 20
 _BUSY = 503
@@ -66,7 +66,7 @@ class Feeds:
         body = await content.raw(request, limit_bytes=MAX_BODY_BYTES)
         named = request.match_info
         status, text = await self._events.feed(named["package"], named["feed"], body or b"")
-        return web.Response(status=status, body=text, headers={"Content-Type": JSON})
+        return answers.passed_on(status, text, request[TRANSID])
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Pass on the call of a hook, and what it is answered."""
@@ -74,5 +74,5 @@ class Feeds:
         named = request.match_info
         path = (named["namespace"], named["trigger"], named["token"])
         status, text = await self._events.hook(path, request.headers, body or b"")
-        headers = {"Content-Type": JSON} | ({"Retry-After": "5"} if status == _BUSY else {})
-        return web.Response(status=status, body=text, headers=headers)
+        later = {answers.RETRY_AFTER: "5"} if status == _BUSY else {}
+        return answers.passed_on(status, text, request[TRANSID], **later)

@@ -19,6 +19,8 @@ LIMIT_HEADER: Final = "X-Brisk-Limit"
 BUSY_S: Final = 1
 """When to come again where a part of the platform is full or away: a queue empties in a moment."""
 
+_MOST_BYTES: Final = 1000
+"""Of an error that is no JSON."""
 _TEXT: Final = "text/plain; charset=UTF-8"
 _JSON_HEADERS: Final = {"Content-Type": JSON}
 _CORS_HEADERS: Final = _JSON_HEADERS | cors.HEADERS
@@ -48,6 +50,18 @@ def nothing() -> web.Response:
 def plain_json(value: Any, *, status: int = 200) -> web.Response:
     """Return an answer outside of the REST API: no page of a browser reads it."""
     return web.Response(body=codec.encode(value), status=status, headers=_JSON_HEADERS)
+
+
+def passed_on(status: int, text: bytes, transid: TransId, **headers: str) -> web.Response:
+    """Return what a part behind the API answered, JSON; its errors get their code here."""
+    if status >= web.HTTPBadRequest.status_code:
+        try:
+            told = codec.decode(text)
+        except codec.MalformedJson:
+            told = text[:_MOST_BYTES].decode(errors="replace")  # of whoever stands in between
+        error = told.get("error", told) if isinstance(told, dict) else told
+        text = codec.encode({"error": error, "code": transid})
+    return web.Response(body=text, status=status, headers=_JSON_HEADERS | headers)
 
 
 def error(answer: Answer, problem: BaseException, transid: TransId) -> web.Response:

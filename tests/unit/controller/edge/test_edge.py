@@ -1,6 +1,7 @@
 """Small parts of the edge: credentials, transaction ids, queries, media types and names."""
 
 import base64
+import json
 import string
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from common.entity.names import is_legal
 from common.errors import BriskError, IllegalName, NameTooLong
-from controller.edge import address, auth, content, query
+from common.ids import TransId
+from controller.edge import address, answers, auth, content, query
 from controller.edge.errors import ANSWERS, answer_to
 from controller.edge.rejections import (
     InvalidCredentials,
@@ -201,3 +203,13 @@ def test_every_error_of_the_contract_has_an_answer() -> None:
 def test_what_nobody_foresaw_is_a_fault_of_ours(error: Any) -> None:
     assert answer_to(error).status == 500
     assert answer_to(error).text == "There was an internal server error."
+
+
+def test_an_error_of_a_part_behind_the_api_gets_its_code() -> None:
+    transid = TransId("mine")
+    told = {b'{"error": "gone", "more": 1}': "gone", b"<html>": "<html>", b"[1]": [1]}
+    for text, error in told.items():
+        answer = answers.passed_on(404, text, transid)
+        assert isinstance(answer.body, bytes)
+        assert json.loads(answer.body) == {"error": error, "code": "mine"}
+    assert answers.passed_on(202, b'{"error": 1}', transid).body == b'{"error": 1}'
