@@ -18,7 +18,7 @@ from common.ids import ActivationId, Namespace
 from common.store import days, sqlite_book, sqlite_days
 from common.store.days import Key
 from common.store.ledger import ALL_HOURS, HourUsage, added, summed, total, used
-from common.store.port import ActivationFilter, Audit, Period, StoreUnavailable, UsageRow
+from common.store.port import ActivationFilter, Audit, Corrupted, Period, StoreUnavailable, UsageRow
 from common.store.rollups import HOURS, Rollup, hours_of
 from common.store.shard import HOUR_MS, Shard, State
 from common.store.sqlite_file import Readers
@@ -80,7 +80,9 @@ class Queries:
 
     async def document(self, key: Key, now: Moment) -> bytes | None:
         """Return the document of one stored record; None if no file has it."""
-        return await self._readers.run(lambda: self._document(key, now.stored))
+        return await self._readers.run(
+            lambda: _of_one_moment(lambda: self._document(key, now.stored))
+        )
 
     async def page(
         self, wanted: ActivationFilter, limit: int, skip: int, now: Moment
@@ -93,7 +95,7 @@ class Queries:
             # One that was dropped with its day just now is left out.
             return [document for document in documents if document is not None]
 
-        return await self._readers.run(read)
+        return await self._readers.run(lambda: _of_one_moment(read))
 
     async def count(self, wanted: ActivationFilter, now: Moment) -> int:
         """Return how many records match."""
@@ -106,7 +108,7 @@ class Queries:
                     number += 0 if db is None else sqlite_days.count(db, wanted)
             return number + len(waiting)
 
-        return await self._readers.run(read)
+        return await self._readers.run(lambda: _of_one_moment(read))
 
     async def usage(
         self, namespace: Namespace, *, from_ms: int, to_ms: int, by: Period, now: Moment
@@ -121,9 +123,10 @@ class Queries:
             closed = self._closed(namespace, first_hour, end_hour)
             rows = [row for _, row in closed.rows(first_hour, end_hour)]
             waiting = _matching(wanted, now)
-            for shard, db in self._live(wanted, now, closed, waiting):
-                if not closed.state(shard).is_billed_by_sums:
-                    rows += sqlite_days.usage(db, namespace, first_hour, end_hour)
+            for shard in _live(wanted, now, closed, waiting):
+                with self._there(shard, waiting) as db:
+                    if not closed.state(shard).is_billed_by_sums:
+                        rows += sqlite_days.usage(db, namespace, first_hour, end_hour)
             return summed([*rows, *_billed(waiting, closed)], by)
 
         return await self._readers.run(lambda: _of_one_moment(read))
@@ -142,11 +145,12 @@ class Queries:
             recomputed: list[HourUsage] = []
             wanted = ActivationFilter(namespace=namespace)
             waiting = _matching(wanted, now)
-            for shard, db in self._live(wanted, now, closed, waiting, all_files=True):
-                if not closed.state(shard).is_billed_by_sums:
-                    ledger += sqlite_days.usage(db, namespace, *ALL_HOURS)
-                stored = sqlite_days.documents(db, namespace)
-                recomputed.append(added("", 0, map(used, map(decoded, stored))))
+            for shard in _live(wanted, now, closed, waiting, all_files=True):
+                with self._there(shard, waiting) as db:
+                    if not closed.state(shard).is_billed_by_sums:
+                        ledger += sqlite_days.usage(db, namespace, *ALL_HOURS)
+                    stored = sqlite_days.documents(db, namespace)
+                    recomputed.append(added("", 0, map(used, map(decoded, stored))))
             pending = _billed(waiting, closed)
             return Audit(
                 ledger=total([*ledger, *pending]),
@@ -161,29 +165,13 @@ class Queries:
             sums = sqlite_book.rollups(db, namespace, first_hour // HOURS, end_hour // HOURS)
             return _Closed(sqlite_book.states(db), sums)
 
-    def _live(
-        self,
-        wanted: ActivationFilter,
-        now: Moment,
-        closed: _Closed,
-        waiting: dict[Key, Pending],
-        *,
-        all_files: bool = False,
-    ) -> Iterator[tuple[Shard, sqlite3.Connection]]:
-        """Yield the files that are part of the bill, or all that have records.
-
-        What has arrived in one of them leaves *waiting*. Raises `_Gone`.
-        """
-        for shard in days.shards_between(now.stored, wanted.since_ms, wanted.upto_ms):
-            state = closed.state(shard)
-            if not state.has_records:
-                continue
-            if not all_files and state.is_billed_by_sums and not _candidates(shard, waiting):
-                continue
-            with self._view(shard, waiting) as db:
-                if db is None:
-                    raise _Gone
-                yield shard, db
+    @contextmanager
+    def _there(self, shard: Shard, waiting: dict[Key, Pending]) -> Iterator[sqlite3.Connection]:
+        """Look at one place that has records. Raises `_Gone`."""
+        with self._view(shard, waiting) as db:
+            if db is None:
+                raise _Gone
+            yield db
 
     @contextmanager
     def _view(
@@ -191,23 +179,29 @@ class Queries:
     ) -> Iterator[sqlite3.Connection | None]:
         """Look at one place: None when it has just been dropped.
 
-        What has arrived there leaves *waiting*.
+        What has arrived there leaves *waiting*. Raises `_Gone` when it is dropped meanwhile: its
+        companions go after it, and whoever still reads it may then be told anything.
         """
         path = self._path(shard)
-        with ExitStack() as stack:
-            try:
-                db = stack.enter_context(self._readers.snapshot(path))
-            except StoreUnavailable:
-                if path.exists():
-                    raise
-                db = None
-            if db is not None:
-                candidates = _candidates(shard, waiting)
-                left = {entry.key for entry in sqlite_days.without_stored(db, candidates)}
-                for entry in candidates:
-                    if entry.key not in left:
-                        del waiting[entry.key]
-            yield db
+        try:
+            with ExitStack() as stack:
+                try:
+                    db = stack.enter_context(self._readers.snapshot(path))
+                except StoreUnavailable:
+                    if path.exists():
+                        raise
+                    db = None
+                if db is not None:
+                    candidates = _candidates(shard, waiting)
+                    left = {entry.key for entry in sqlite_days.without_stored(db, candidates)}
+                    for entry in candidates:
+                        if entry.key not in left:
+                            del waiting[entry.key]
+                yield db
+        except (StoreUnavailable, Corrupted) as error:
+            if path.exists():
+                raise
+            raise _Gone from error
 
     def _newest(self, wanted: ActivationFilter, number: int, now: Moment) -> list[_Found]:
         def page(items: Collection[_Found]) -> list[_Found]:
@@ -247,6 +241,23 @@ class Queries:
 
     def _path(self, shard: Shard) -> Path:
         return sqlite_days.file_of(self._folder, shard)
+
+
+def _live(
+    wanted: ActivationFilter,
+    now: Moment,
+    closed: _Closed,
+    waiting: dict[Key, Pending],
+    *,
+    all_files: bool = False,
+) -> Iterator[Shard]:
+    """Yield the places that are part of the bill, or all that have records."""
+    for shard in days.shards_between(now.stored, wanted.since_ms, wanted.upto_ms):
+        state = closed.state(shard)
+        if not state.has_records:
+            continue
+        if all_files or not state.is_billed_by_sums or _candidates(shard, waiting):
+            yield shard
 
 
 def _matching(wanted: ActivationFilter, now: Moment) -> dict[Key, Pending]:

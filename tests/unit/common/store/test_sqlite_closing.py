@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from common.clock import SystemClock
 from common.settings import StoreSettings
 from common.store import sqlite_book, sqlite_days
-from common.store.port import Corrupted, StoreUnavailable, Unbalanced
+from common.store.port import ActivationFilter, Corrupted, StoreUnavailable, Unbalanced
 from common.store.shard import State
 from common.store.sqlite import SqliteStores
 from tests.contract.closed import GUEST, TODAY, bill, sealed, written
@@ -215,3 +215,59 @@ async def test_a_closed_store_closes_no_days(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnavailable, match="closed"):
         await stores.activations.seal(TODAY)
+
+
+@pytest.mark.parametrize("query", ["documents", "usage", "count", "newest", "document"])
+async def test_a_reader_whose_file_goes_looks_again_without_it(
+    query: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = await opened(tmp_path)
+    await a_day(stores)
+    store = stores.activations
+    wanted = ActivationFilter(namespace=GUEST)
+    asked: dict[str, Callable[[], Awaitable[Any]]] = {
+        "documents": lambda: store.audit(GUEST),
+        "usage": lambda: store.audit(GUEST),
+        "count": lambda: store.count(wanted),
+        "newest": lambda: store.list(wanted, limit=5, skip=0),
+        "document": lambda: store.list(wanted, limit=5, skip=0),
+    }
+    path = sqlite_days.file_of(tmp_path / "activations", TODAY)
+    hidden = path.with_suffix(".hidden")
+    expected = await asked[query]()
+    as_ever = getattr(sqlite_days, query)
+    went = 0
+
+    def goes(*args: Any) -> Any:
+        nonlocal went
+        went += 1
+        if went == 1:
+            os.rename(path, hidden)
+            raise sqlite3.OperationalError("disk I/O error")
+        return as_ever(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_days, query, goes)
+        # Its connection is still open, and so what is asked again is answered.
+        assert await asked[query]() == expected
+    os.rename(hidden, path)
+
+    assert went > 1
+    assert await bill(store) == WHOLE
+    await stores.close()
+
+
+async def test_a_reader_whose_file_is_there_is_told_what_ails_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = await opened(tmp_path)
+    await a_day(stores)
+
+    def fails(*_: Any) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_days, "documents", fails)
+        with pytest.raises(StoreUnavailable, match="disk I/O error"):
+            await stores.activations.audit(GUEST)
+    await stores.close()
