@@ -38,7 +38,9 @@ def describe(
     no_egress: why containers cannot be led outside; empty if they can, None if nobody wants it.
     has_names: whether anybody is known whom containers can ask for names.
     """
-    abilities = set(Ability) - (set() if has_pids_limit else {Ability.PIDS})
+    abilities = set(Ability) - {Ability.TEMPLATES}
+    if not has_pids_limit:
+        abilities -= {Ability.PIDS}
     if no_egress != "":
         abilities -= {Ability.EGRESS}
     if no_entry:
