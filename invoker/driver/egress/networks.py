@@ -1,8 +1,9 @@
 """Namespaces that are ready before a sandbox needs one.
 
 Making one costs some milliseconds, entering one a tenth of one. So a few are kept ready, made one
-after the other by the thread of their bridge; whoever takes one has the next made. Nothing is set
-up before the first is asked for.
+after the other by the thread of their bridge; whoever takes one has the next made, a moment later
+while others are left: the sandbox that took it is being made just then, and the processor is its.
+Nothing is set up before the first is asked for.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from common.log import logger
 from invoker.driver.egress import links, plan
 from invoker.driver.egress.bridge import Bridge
 from invoker.driver.egress.plan import Site
+
+REFILL_S: Final = 0.1
+"""How long after one was taken the next is made, while others are ready."""
 
 _log: Final = logger(__name__)
 
@@ -51,6 +55,7 @@ class Networks:
         self._ready: deque[Network] = deque()
         self._waiting: deque[asyncio.Future[Network]] = deque()
         self._making = 0
+        self._refilling: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
         return f"<Networks {self.site.bridge} ready={len(self._ready)} free={len(self._free)}>"
@@ -65,7 +70,7 @@ class Networks:
         await self._bridge.up()
         if self._ready:
             network = self._ready.popleft()
-            self._refill()
+            self._refill_soon()
             return network
         if not self._free and not self._making:
             raise OSError(f"{plan.LAST - plan.FIRST + 1} sandboxes have a network already")
@@ -88,12 +93,24 @@ class Networks:
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_exception(OSError("the networks are closed"))
+        if self._refilling is not None:
+            self._refilling.cancel()
+            self._refilling = None
         await self._bridge.close()
         for network in self._ready:
             network.close()
         self._ready.clear()
 
+    def _refill_soon(self) -> None:
+        if not self._ready:
+            self._refill()
+        elif self._refilling is None:
+            self._refilling = asyncio.get_running_loop().call_later(REFILL_S, self._refill)
+
     def _refill(self) -> None:
+        if self._refilling is not None:
+            self._refilling.cancel()
+            self._refilling = None
         wanted = self._wanted + sum(not each.done() for each in self._waiting)
         while (
             self._free and not self._bridge.is_closed and len(self._ready) + self._making < wanted
