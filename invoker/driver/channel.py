@@ -21,6 +21,7 @@ import socket
 import termios
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, Self, TypeAlias
 
 from common.codec import MalformedJson, decode
@@ -35,6 +36,7 @@ from invoker.driver.port import (
     Reply,
     Stream,
 )
+from invoker.driver.readers import Readers
 
 Said: TypeAlias = Operation | Literal["template", "wake"]
 """What a runtime is told; those two only where a driver has templates."""
@@ -45,11 +47,11 @@ _KINDS: Final[dict[Said, bytes]] = {
     "template": frames.TEMPLATE,
     "wake": frames.WAKE,
 }
-# 64 KB: the buffer of a larger read is mapped anew each time, at 9 µs.
-_RECEIVE_BYTES: Final = 65_536
+# 16 KB: some hundred lines of a log, which take half a millisecond.
+_RECEIVE_BYTES: Final = 16_384
 # 256 KB in the middle of a large answer: few turns of the loop, none of them long.
 _BULK_BYTES: Final = 262_144
-_PIPE_BYTES: Final = 65_536
+_PIPE_BYTES: Final = 16_384
 # Below this, one copy is cheaper than a second buffer for the kernel to gather.
 _GATHER_BYTES: Final = 16_384
 # Pipes of former activations that are still held by somebody; beyond that the present pair stays.
@@ -76,6 +78,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket, stdout_fd: int, stderr_fd: int) -> None:
         self._loop = asyncio.get_running_loop()
+        self._readers = Readers(self._loop)
         self._socket = sock
         self._reader = frames.FrameReader(frames.MAX_HELLO_BYTES)
         self._pipes = {stdout_fd: Stream.STDOUT, stderr_fd: Stream.STDERR}
@@ -97,7 +100,7 @@ class Channel:
         """Take over *sock* and the read ends of the sandbox's two pipes."""
         channel = cls(sock, stdout_fd, stderr_fd)
         sock.setblocking(False)
-        channel._loop.add_reader(sock.fileno(), channel._on_frames)
+        channel._readers.watch(sock.fileno(), channel._on_frames)
         channel._readable.register(sock.fileno(), select.POLLIN)
         for fd in (stdout_fd, stderr_fd):
             channel._watch_pipe(fd)
@@ -251,18 +254,19 @@ class Channel:
 
     # Receiving.
 
-    def _on_frames(self) -> None:
+    def _on_frames(self) -> bool:
+        """Take what has come; tell whether more has than is taken at once, and no answer."""
+        size = _BULK_BYTES if self._reader.is_inside_answer else _RECEIVE_BYTES
         try:
-            is_bulk = self._reader.is_inside_frame
-            data = self._socket.recv(_BULK_BYTES if is_bulk else _RECEIVE_BYTES)
+            data = self._socket.recv(size)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             self._end(f"it can't be read from: {error.strerror}")
-            return
+            return False
         if not data:
             self._end("broken frame: it ends early" if self._reader.is_inside_frame else "it ended")
-            return
+            return False
         try:
             received = self._reader.feed(data)
             if received:
@@ -271,6 +275,7 @@ class Channel:
                 self._take(frame)
         except frames.BrokenFrame as error:
             self._end(f"broken frame {error}")
+        return len(data) == size and not self._reader.is_keeping_answer
 
     def _take(self, frame: frames.Frame) -> None:
         if isinstance(frame, frames.AnswerFrame):
@@ -316,10 +321,10 @@ class Channel:
     def _watch_pipe(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._readable.register(fd, select.POLLIN)
-        self._loop.add_reader(fd, self._on_pipe, fd)
+        self._readers.watch(fd, partial(self._on_pipe, fd))
 
-    def _on_pipe(self, fd: int) -> None:
-        self._read_pipe(fd, _PIPE_BYTES, self._listener)
+    def _on_pipe(self, fd: int) -> bool:
+        return self._read_pipe(fd, _PIPE_BYTES, self._listener)
 
     def _drain(self, call: Call | None) -> None:
         """Take what is in the pipes at this moment; a writer that never stops gets no more."""
@@ -330,25 +335,26 @@ class Channel:
             fcntl.ioctl(fd, termios.FIONREAD, size)
             self._read_pipe(fd, size[0], call)
 
-    def _read_pipe(self, fd: int, size_bytes: int, call: Call | None) -> None:
+    def _read_pipe(self, fd: int, size_bytes: int, call: Call | None) -> bool:
+        """Take up to *size_bytes*; tell whether that many were there."""
         left_bytes = size_bytes
         while True:
             try:
                 text = os.read(fd, min(max(left_bytes, 1), _PIPE_BYTES))
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             if not text:
                 self._forget_pipe(fd)
-                return
+                return False
             stream = self._pipes.get(fd)
             if call is not None and stream is not None:
                 call.logs.write(stream, time.time_ns(), text)
             left_bytes -= len(text)
             if left_bytes <= 0:
-                return
+                return True
 
     def _forget_pipe(self, fd: int) -> None:
-        self._loop.remove_reader(fd)
+        self._readers.forget(fd)
         if self._pipes.pop(fd, None) is not None:
             self._readable.unregister(fd)
         self._old_pipes.discard(fd)
@@ -371,7 +377,7 @@ class Channel:
             return
         self._how = how
         self._drain(self._listener)
-        self._loop.remove_reader(self._socket.fileno())
+        self._readers.forget(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._readable.unregister(self._socket.fileno())
         self._socket.close()

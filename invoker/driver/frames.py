@@ -104,6 +104,16 @@ class FrameReader:
         return bool(self._pending) or self._awaited > 0
 
     @property
+    def is_inside_answer(self) -> bool:
+        """Whether the rest of an answer is to come."""
+        return self._awaited > 0
+
+    @property
+    def is_keeping_answer(self) -> bool:
+        """Whether what comes next of an answer is kept."""
+        return self._awaited > 0 and len(self._body) < self.limit_bytes
+
+    @property
     def held_bytes(self) -> int:
         """How much is kept between two calls of `feed`."""
         return len(self._pending) + len(self._body)

@@ -2,7 +2,8 @@
 
 Format: `2026-11-21T02:28:41.371001876Z stdout: text`, the time left-justified in 30 columns. Lines
 are cut into pieces of 16 KiB, as Docker's log driver does, and the whole at the action's log limit;
-what comes after is counted as lost, never kept. Source: OpenWhisk's `LogLine.scala`,
+what comes after is counted as lost, never kept. A log of very short lines ends earlier: what comes
+with each line would fill the memory of the platform. Source: OpenWhisk's `LogLine.scala`,
 `DockerToActivationLogStore.scala`.
 """
 
@@ -13,6 +14,10 @@ from typing import Final
 from invoker.driver.port import Stream
 
 MAX_PIECE_BYTES: Final = 16 * 1024
+BYTES_A_LINE: Final = 32
+"""A log holds as many lines as would fill its limit if they were as long on average. In OpenWhisk
+some 90 bytes more count for each line."""
+LEAST_LINES: Final = 4096
 _NAMES: Final = {Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 _SECONDS: Final = 64
 """Remembered as text: the lines of one second share it, and to print it takes 4 µs."""
@@ -33,11 +38,16 @@ DEVELOPER_ERROR_TEXT: Final = (
 
 def line(time_ns: int, stream: Stream, text: str) -> str:
     """Return one stored line. *time_ns* is Unix time."""
+    return _beginning(time_ns, stream) + text
+
+
+def _beginning(time_ns: int, stream: Stream) -> str:
+    """Return what comes before the text of a line."""
     seconds, fraction = divmod(time_ns, 1_000_000_000)
     if fraction % 10:  # as it nearly always is: nine digits, all of them shown
-        return f"{_second(seconds)}.{fraction:09d}Z {_NAMES[stream]}: {text}"
+        return f"{_second(seconds)}.{fraction:09d}Z {_NAMES[stream]}: "
     stamp = f"{_second(seconds)}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
-    return f"{stamp:<30} {_NAMES[stream]}: {text}"
+    return f"{stamp:<30} {_NAMES[stream]}: "
 
 
 @lru_cache(_SECONDS)
@@ -53,6 +63,7 @@ class LogLines:
         """Begin an empty log of at most *limit_bytes* of text; 0 keeps, and says, nothing."""
         self._limit_bytes = limit_bytes
         self._left_bytes = limit_bytes
+        self._most_lines = max(LEAST_LINES, limit_bytes // BYTES_A_LINE)
         self._lines: list[str] = []
         self._open: dict[Stream, tuple[int, bytes]] = {}
         self._truncated = False
@@ -64,7 +75,8 @@ class LogLines:
             self._left_bytes -= size
             self._lines.append(line(time_ns, stream, text[:-1].decode(errors="replace")))
             return
-        if self._left_bytes <= 0:
+        if self._left_bytes <= 0 or len(self._lines) >= self._most_lines:
+            self._left_bytes = 0
             self._truncated = True
             return
         began_ns, begun = self._open.pop(stream, (time_ns, b""))
@@ -72,8 +84,9 @@ class LogLines:
         self._left_bytes -= len(kept)
         self._truncated = self._truncated or len(kept) < len(text)
         *whole, rest = (begun + kept).split(b"\n")
-        for number, complete in enumerate(whole):
-            self._append(stream, time_ns if number else began_ns, complete)
+        for complete in whole[:1]:
+            self._append(stream, began_ns, complete)
+        self._append_all(stream, time_ns, whole[1:])
         while len(rest) >= MAX_PIECE_BYTES:
             self._append(stream, began_ns, rest[:MAX_PIECE_BYTES])
             rest = rest[MAX_PIECE_BYTES:]
@@ -96,9 +109,19 @@ class LogLines:
         return (
             0 < size <= MAX_PIECE_BYTES
             and size <= self._left_bytes
+            and len(self._lines) < self._most_lines
             and stream not in self._open
             and text.find(b"\n") == size - 1
         )
+
+    def _append_all(self, stream: Stream, time_ns: int, texts: list[bytes]) -> None:
+        """Append lines that were written together; there may be many thousands."""
+        beginning = _beginning(time_ns, stream)
+        for text in texts:
+            if len(text) <= MAX_PIECE_BYTES:
+                self._lines.append(beginning + text.decode(errors="replace"))
+            else:
+                self._append(stream, time_ns, text)
 
     def _append(self, stream: Stream, time_ns: int, text: bytes) -> None:
         for start in range(0, max(len(text), 1), MAX_PIECE_BYTES):

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from common.codec import encode
@@ -26,6 +27,8 @@ from tests.bench import (
     containers,
     crowd,
     fork,
+    neighbour,
+    outside,
     processes,
     sequences,
     weight,
@@ -181,6 +184,28 @@ def cold(platform: RunningPlatform) -> list[Measured]:
     ]
 
 
+def led_outside() -> list[Measured]:
+    """Compare starts with egress with those without a network, where there is a way outside."""
+    found = outside.starts_ms()
+    if found is None:
+        print("not measured: this host leads no sandbox outside; see `brisk doctor`\n")
+        return []
+    return [compared(Promise.OUTSIDE, *found, "ms")]
+
+
+def hostile_code() -> list[Measured]:
+    """Compare a tenant's calls beside another's misdeeds with its calls alone."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_platform(Path(folder), settings=neighbour.SETTINGS) as platform,
+    ):
+        worst, *others = neighbour.measure(platform)
+    for harm in others:
+        print(f"beside a {harm.misdeed}: {harm.beside_us:.0f} µs ÷ {harm.alone_us:.0f} µs")
+    found = compared(Promise.NEIGHBOUR, worst.beside_us, worst.alone_us, "µs")
+    return [replace(found, figures=f"{worst.misdeed}: {found.figures}")]
+
+
 def weights(platform: RunningPlatform) -> list[Measured]:
     """Compare calls that print, carry much, or come by a URL with those that do not."""
     lines = [compared(Promise.LINES, *weight.of_lines_us(platform), "µs")]
@@ -286,6 +311,8 @@ def main() -> int:
         lines.append(compared(Promise.SEQUENCE, *sequences.measure_us(platform), "µs"))
         lines += cold(platform)
         lines += weights(platform)
+    lines += led_outside()
+    lines += hostile_code()
     lines += bus_of_a_cluster()
     lines += warm_through_kafka()
     lines += containers_started()

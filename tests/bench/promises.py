@@ -19,6 +19,8 @@ class Promise(Enum):
     LINES = ("warm call that prints 10 lines p50 ÷ one that prints none", None)
     MEGABYTE = ("warm call with 1 MB in and out p50 ÷ direct HTTP call p50", 2)
     PAGE = ("web action p50 ÷ direct HTTP call p50, by a bare socket", None)
+    OUTSIDE = ("start of a sandbox with egress p50 ÷ with no network p50", 1.15)
+    NEIGHBOUR = ("p99 of a neighbour's calls beside the worst of hostile code ÷ alone", None)
     BUS = ("bus round trip p50 ÷ bare aiokafka p50, 1 at once", 1.5)
     BUSY_BUS = ("bus round trip p50 ÷ bare aiokafka p50, 16 at once", 1.5)
     CLUSTER = ("warm blocking p50 through Kafka ÷ (bare round trip + direct call) p50", 1.5)

@@ -1,10 +1,17 @@
 """What an activation printed: lines, cuts and limits."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invoker.driver.port import Stream
-from invoker.logs.lines import DEVELOPER_ERROR_TEXT, MAX_PIECE_BYTES, LogLines, line
+from invoker.logs.lines import (
+    BYTES_A_LINE,
+    DEVELOPER_ERROR_TEXT,
+    MAX_PIECE_BYTES,
+    LogLines,
+    line,
+)
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
 AT_NS = 1_795_250_886_123_456_789
@@ -66,6 +73,21 @@ def test_what_is_beyond_the_limit_is_cut_and_said_so() -> None:
         "stdout: 1234",
         "stderr: Logs were truncated because the total bytes size exceeds the limit of 10 bytes.",
     ]
+
+
+@pytest.mark.parametrize("pieces", [1, 1000])
+def test_a_log_of_nothing_but_line_ends_does_not_fill_the_memory(pieces: int) -> None:
+    limit = 1 << 20
+    log = LogLines(limit)
+    for _ in range(pieces):
+        log.write(OUT, AT_NS, b"\n" * (65_536 // pieces))
+        log.write(OUT, AT_NS, b"\n")
+    for _ in range(100):
+        log.write(OUT, AT_NS, b"\n")
+        log.write(OUT, AT_NS, b"\n" * 65_536)
+    lines = log.finish(AT_NS, developer_error=False)
+    assert limit // BYTES_A_LINE <= len(lines) <= limit // BYTES_A_LINE + 65_536
+    assert "Logs were truncated" in lines[-1]
 
 
 def test_a_limit_of_nothing_keeps_nothing() -> None:
