@@ -1,5 +1,6 @@
 """`project`: everything that a manifest declares, deployed, compared, removed and written down."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -211,10 +212,11 @@ def _carry_out(session: Session, work: Work, plan: Plan, said: str, *, is_previe
 
 def _say(change: Change) -> None:
     ok(f"{change.verb.done} {change.entity.kind} {bold(change.entity.name)}")
+    sys.stdout.flush()  # Who reads a pipe wants to see how far it is, too.
 
 
 def _print_plan(session: Session, plan: Plan) -> None:
-    if shown(session, _document(plan)):
+    if shown(session, _document(plan), is_tabular=True):
         return
     print("\n".join(in_words(plan)) or "nothing to change")
 

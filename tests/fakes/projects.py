@@ -37,8 +37,10 @@ def at_work(url: str, auth: str, folder: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(folder)
     api = Api(url, auth)
-    yield api
-    leave_nothing(api)
+    try:
+        yield api
+    finally:
+        leave_nothing(api)
 
 
 def leave_nothing(api: Api) -> None:

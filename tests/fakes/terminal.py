@@ -4,7 +4,8 @@ import io
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,3 +43,18 @@ def as_program(words: list[str]) -> Outcome:
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def program(words: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    """Run `brisk` with *words* as a process that is ended with the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},  # noqa: TID251
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -20,7 +20,7 @@ from tests.fakes.projects import (
     typed,
     watched,
 )
-from tests.fakes.terminal import Outcome
+from tests.fakes.terminal import Outcome, program
 
 
 @pytest.fixture
@@ -155,6 +155,21 @@ def test_apis_lead_to_the_actions_of_the_project(api: Api, tmp_path: Path) -> No
     assert addresses(api) == {}
     strict = typed(f"project deploy --strict --project {DATA / 'apis'}")
     assert "the action club/unsaid is no web action" in strict.stderr
+
+
+def test_a_deployment_that_is_killed_is_ended_by_the_next(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def main(args):\n    return args\n")
+    actions = "".join(f"      a{number}: {{function: a.py}}\n" for number in range(400))
+    (tmp_path / "manifest.yaml").write_text(f"packages:\n  p:\n    actions:\n{actions}")
+    with program(["project", "deploy"]) as process:
+        assert process.stdout
+        for _ in range(10):
+            assert process.stdout.readline().startswith("ok: created ")
+        process.kill()
+    left = done("project diff").count("+ create action ")
+    assert 0 < left <= 400 - 9, "the first line is that of the package"
+    assert done("project deploy").count("ok: created action ") == left
+    assert done("project diff") == "nothing to change\n"
 
 
 def test_wsk_says_what_wskdeploy_says(api: Api) -> None:
