@@ -6,8 +6,8 @@ embedded platform. Either hands in documents, a secret, and the address of the p
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
-from typing import Final
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TYPE_CHECKING, Final
 
 from common import metrics
 from common.clock import Clock
@@ -23,11 +23,16 @@ from controller.events.face import Face
 from controller.events.firing import Firer
 from controller.events.keeper import Keeper, Runner
 from controller.events.lifecycle import Lifecycle, Provider
+from controller.events.messaging import Messaging, Place, Topic
 from controller.events.registry import Registry, Sealing
 from controller.events.sharing import Sharing
 from controller.events.webhooks import WEBHOOKS, Webhooks
 
+if TYPE_CHECKING:
+    from controller.events.kafka import KafkaBrokers
+
 ALARMS: Final = "alarms"
+MESSAGING: Final = "messaging"
 DATABASES: Final = ("couchdb", "cloudant")
 """Names of packages: ours, and OpenWhisk's."""
 _HOLDER_BYTES: Final = 8
@@ -63,16 +68,27 @@ class Events:
         )
         databases = Databases(registry, seal, firer, clock, allowed=settings.sources)
         self._readers = Consumers(databases.follow, most=settings.max_sources)
+        messaging = Messaging(
+            registry,
+            seal,
+            firer,
+            _LateBrokers(settings.sources),
+            clock,
+            allowed=settings.sources,
+        )
+        self._topics = Consumers(messaging.follow, most=settings.max_sources)
         hooks = Webhooks(registry, seal, self._client, clock, url=settings.public_url or url)
         runners: dict[str, Runner] = {
             ALARMS: self._alarms,
             WEBHOOKS: hooks,
+            MESSAGING: self._topics,
             **dict.fromkeys(DATABASES, self._readers),
         }
         self._keeper = Keeper(registry, sharing, runners, clock)
         providers: dict[str, Provider] = {
             ALARMS: Alarms(),
             WEBHOOKS: hooks,
+            MESSAGING: messaging,
             **dict.fromkeys(DATABASES, databases),
         }
         lifecycle = Lifecycle(registry, providers, self._keeper, self._client, clock)
@@ -91,3 +107,24 @@ class Events:
             tasks.create_task(self._keeper.run(), name="feeds")
             tasks.create_task(self._alarms.run(), name="alarms")
             tasks.create_task(self._readers.run(), name="changes")
+            tasks.create_task(self._topics.run(), name="messages")
+
+
+class _LateBrokers:
+    """Brokers whose client is imported with the first feed: most platforms have none."""
+
+    def __init__(self, allowed: str) -> None:
+        self._allowed = allowed
+
+    async def ends(self, place: Place) -> dict[int, int]:
+        """Return the offset of each partition that its next message gets."""
+        return await self._brokers().ends(place)
+
+    def reading(self, place: Place) -> AbstractAsyncContextManager[Topic]:
+        """Read a topic while inside."""
+        return self._brokers().reading(place)
+
+    def _brokers(self) -> "KafkaBrokers":
+        from controller.events.kafka import KafkaBrokers
+
+        return KafkaBrokers(allowed=self._allowed)

@@ -147,6 +147,37 @@ COUCHDB: Final = SystemPackage(
 CLOUDANT: Final = SystemPackage(
     name="cloudant", description="Cloudant: triggers that fire on changes", actions=(_CHANGES,)
 )
+_FORMS: Final = {
+    "isJSONData": "True to have values that are JSON as what they say",
+    "isBinaryKey": "True to have keys as base64",
+    "isBinaryValue": "True to have values as base64",
+}
+MESSAGING: Final = SystemPackage(
+    name="messaging",
+    description="Kafka: triggers that fire on messages",
+    actions=(
+        _feed(
+            "kafkaFeed",
+            "Fires a trigger with the messages of a topic",
+            {
+                "brokers*": "HOST:PORT each; the operator lists where they may be",
+                "topic*": "What to read",
+            }
+            | _FORMS,
+        ),
+        _feed(
+            "messageHubFeed",
+            "Fires a trigger with the messages of a topic, of brokers with users",
+            {
+                "kafka_brokers_sasl*": "HOST:PORT each; the operator lists where they may be",
+                "user*": "Who reads",
+                "password*": "What they show",
+                "topic*": "What to read",
+            }
+            | _FORMS,
+        ),
+    ),
+)
 
 
 def _util(name: str, description: str, **parameters: str) -> SystemAction:
@@ -209,7 +240,7 @@ SAMPLES: Final = SystemPackage(
         *(each for each in UTILS.actions if each.name in ECHOED),
     ),
 )
-PACKAGES: Final = (ALARMS, WEBHOOKS, COUCHDB, CLOUDANT, UTILS, SAMPLES)
+PACKAGES: Final = (ALARMS, WEBHOOKS, COUCHDB, CLOUDANT, MESSAGING, UTILS, SAMPLES)
 
 
 def digest(kind: str) -> str:

@@ -39,8 +39,14 @@ def no_other_kinds(api: Api) -> None:
 
 
 def no_other_packages(api: Api) -> None:
-    for name in ("messaging", "slack", "github", "websocket"):
+    for name in ("slack", "github", "websocket"):
         assert api.call("GET", f"/api/v1/namespaces/whisk.system/packages/{name}").status == 403
+
+
+def no_producers(api: Api) -> None:
+    there = api.call("GET", "/api/v1/namespaces/whisk.system/packages/messaging").body
+    assert {each["name"] for each in there["feeds"]} == {"kafkaFeed", "messageHubFeed"}
+    assert not there["actions"]
 
 
 def no_actions_of_cloudant(api: Api) -> None:
@@ -59,7 +65,8 @@ ROWS: dict[str, Callable[[Api], None]] = {
     "container images (`--docker`) where sandboxes are processes, "
     "other than `openwhisk/dockerskeleton`": no_images,
     "other kinds": no_other_kinds,
-    "packages `messaging`, `slack`, `github`, `websocket`": no_other_packages,
+    "packages `slack`, `github`, `websocket`": no_other_packages,
+    "`kafkaProduce`, `messageHubProduce`": no_producers,
     "actions of `cloudant` that read and write documents": no_actions_of_cloudant,
     "samples `countdown`, `helloPromises`, `httpGet`, `invoke`, `wordCountAsync`": no_other_samples,
 }
