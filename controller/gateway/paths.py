@@ -9,7 +9,7 @@ it two. There is no backtracking in any of it: a path costs what its length is.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -61,19 +61,6 @@ class Template:
     def shape(self) -> tuple[Segment, ...]:
         """The same for templates that differ in names of parameters only."""
         return tuple(Segment(one.is_open, one.before, one.after) for one in self.segments)
-
-    def match(self, given: Sequence[str]) -> Mapping[str, str] | None:
-        """Return the parameters in *given*, decoded segments; None when they do not fit."""
-        if len(given) != len(self.segments):
-            return None
-        found: dict[str, str] = {}
-        for segment, text in zip(self.segments, given, strict=True):
-            value = segment.value_in(text)
-            if value is None:
-                return None
-            if segment.is_open:
-                found[segment.parameter] = value
-        return found
 
 
 def template(path: str) -> Template:

@@ -36,7 +36,14 @@ def test_what_an_operation_is_called(verb: str, path: str, name: str) -> None:
     ],
 )
 def test_what_fits_a_path(path: str, asked: str, found: dict[str, str] | None) -> None:
-    assert paths.template(path).match(paths.asked_segments(asked)) == found
+    segments, given = paths.template(path).segments, paths.asked_segments(asked)
+    values = [one.value_in(text) for one, text in zip(segments, given, strict=False)]
+    if found is None:
+        assert None in values or len(segments) != len(given)
+    else:
+        assert len(segments) == len(given)
+        names = [one.parameter for one in segments if one.is_open]
+        assert dict(zip(names, filter(None, values), strict=True)) == found
 
 
 @pytest.mark.parametrize(
