@@ -50,6 +50,7 @@ from controller.app import Services, served
 from controller.balance.inflight import InFlight
 from controller.balance.port import UP, all_up
 from controller.balance.single import SingleInvoker
+from controller.budgeting import budgets_of
 from controller.entitlement.entitlement import Entitlement
 from controller.events.service import Events
 from controller.hearing import Hearing
@@ -170,17 +171,20 @@ async def running(
             events=UserEvents(f"invoker{INVOKER}", bus, clock, settings.user_events),
             max_under_way=settings.pool.max_waiting,
         )
-        hearing = Hearing.of(
-            CONTROLLER,
-            bus=bus,
-            activations=stores.activations,
-            inflight=inflight,
-            clock=clock,
-            settings=settings,
+        budgets = await stack.enter_async_context(
+            budgets_of(settings.price, stores, subjects, clock, url)
         )
-        for listen in hearing.listens:
-            await listen()
-        await stack.enter_async_context(hearing.served())
+        hearing = await stack.enter_async_context(
+            Hearing.of(
+                CONTROLLER,
+                bus=bus,
+                activations=stores.activations,
+                inflight=inflight,
+                clock=clock,
+                settings=settings,
+                also=budgets.ended,
+            ).opened()
+        )
         await stack.enter_async_context(serving(_housekeeper(settings, clock, stores).run()))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))
@@ -206,7 +210,8 @@ async def running(
             registries=RegistryStore(stores.entities, lambda: seal, clock),
             repeats=RepeatedFirings(stores.entities),
             events=events.face,
-            entitlement=Entitlement(clock, inflight, tell=hearing.events.metric),
+            entitlement=Entitlement(clock, inflight, budgets=budgets, tell=hearing.events.metric),
+            budgets=budgets,
             invoker=entrance,
             invoker_health=lambda: {
                 f"invoker{INVOKER}/{INVOKER}": UP if invoker.is_healthy else "unhealthy"

@@ -180,6 +180,17 @@ class TooManyConcurrent(BriskError):
         self.retry_after_s = 1 if allowed else None
 
 
+class OverBudget(BriskError):
+    """The budget of the namespace is spent, or nearly so."""
+
+    limit = "budget"
+
+    def __init__(self, text: str, retry_after_s: int) -> None:
+        """Say *text*: what is spent of which budget, and when it begins anew."""
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
 class TooManyStreams(BriskError):
     """Too many connections follow what happens here. Close one, or try again later."""
 

@@ -61,8 +61,14 @@ Housework: TypeAlias = Literal["prepare", "seal", "drop", "forget", "sweep"]
 FiringFate: TypeAlias = Literal["accepted", "again", "lost", "refused"]
 """What became of a firing of a feed: done, tried once more, left out, or the feed was stopped."""
 ThrottleLimit: TypeAlias = Literal[
-    "invocations_per_minute", "firings_per_minute", "concurrent_invocations", "api_calls_per_minute"
+    "invocations_per_minute",
+    "firings_per_minute",
+    "concurrent_invocations",
+    "api_calls_per_minute",
+    "budget",
 ]
+BudgetLevel: TypeAlias = Literal["within", "warned", "throttled", "stopped"]
+Threshold: TypeAlias = Literal["warned", "throttled", "stopped"]
 
 _activations: Final = Counter(
     "brisk_invoker_activations_total",
@@ -331,6 +337,24 @@ THROTTLED: Final[Mapping[ThrottleLimit, Counter]] = each(
         registry=REGISTRY,
     ),
     get_args(ThrottleLimit),
+)
+BUDGETS: Final[Mapping[BudgetLevel, Gauge]] = each(
+    Gauge(
+        "brisk_entitlement_budgets",
+        "Namespaces with a budget, by how much of it is spent.",
+        ["level"],
+        registry=REGISTRY,
+    ),
+    get_args(BudgetLevel),
+)
+THRESHOLDS: Final[Mapping[Threshold, Counter]] = each(
+    Counter(
+        "brisk_entitlement_thresholds_crossed_total",
+        "Thresholds of budgets that were crossed, and told of by this controller.",
+        ["threshold"],
+        registry=REGISTRY,
+    ),
+    get_args(Threshold),
 )
 DEGRADED: Final[Mapping[Dependency, Gauge]] = each(
     Gauge(

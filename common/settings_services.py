@@ -79,6 +79,8 @@ class PriceSettings(Group):
     """A code of ISO 4217, such as `EUR`."""
     provider: str = "Brisk"
     """Who sells this and writes the bill, for `brisk usage export`."""
+    budget_check_s: float = Field(default=15.0, gt=0)
+    """How often it is read from the bill what is spent of budgets (`brisk admin budget`)."""
     book: tuple[PriceEntry, ...] = ()
     """A table `[[price.book]]` in the file for each change of price: `from_day`, and in millionths
     of the currency `million_activations_micros` and `million_gb_s_micros`."""

@@ -7,6 +7,7 @@ SIGTERM.
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final, NamedTuple
@@ -39,6 +40,8 @@ from controller.balance.inflight import InFlight
 from controller.balance.kinds import OfferedKinds
 from controller.balance.port import all_up
 from controller.balance.sharding import Sharding
+from controller.billing.budgets import Budgets
+from controller.budgeting import budgets_of
 from controller.entitlement.entitlement import Entitlement
 from controller.entitlement.throttle import Share
 from controller.events.remote import RemoteFace
@@ -91,7 +94,7 @@ async def serve(stop: asyncio.Event) -> None:
                     require=lambda stores: secret.require_same(stores.meta, secret_file),
                 )
             )
-            stores = ground.stores
+            stores, wait = ground.stores, partial(_wait_for_store, health, stop)
             lifetimes = Lifetimes(
                 fresh_s=FOLLOWED_S, stale_s=settings.store.stale_s, absent_s=ABSENT_S
             )
@@ -99,10 +102,13 @@ async def serve(stop: asyncio.Event) -> None:
                 stores.subjects, secret, settings.throttle, clock=clock, lifetimes=lifetimes
             )
             catalog = Catalog.over(stores.entities, stores.blobs, clock=clock, lifetimes=lifetimes)
-            await patiently(health, "couchdb", partial(_ensure_guest, subjects, settings), stop)
-            furnish = partial(install, catalog, _everything(), stores.meta, clock)
-            await patiently(health, "couchdb", furnish, stop)
-            traffic = _traffic(settings, clock, ground)
+            await wait(partial(_ensure_guest, subjects, settings))
+            await wait(partial(install, catalog, _everything(), stores.meta, clock))
+            url = url_of(settings.http.host, listener)
+            budgets = await stack.enter_async_context(
+                budgets_of(settings.price, stores, subjects, clock, url, wait)
+            )
+            traffic = _traffic(settings, clock, ground, budgets)
             hear = partial(ground.bus.listen, topics.HEALTH, partial(_heard, traffic.balancer))
             await patiently(health, "kafka", hear, stop)
             for listen in traffic.hearing.listens:
@@ -126,7 +132,7 @@ async def serve(stop: asyncio.Event) -> None:
         entrance = _entrance(settings, clock, ground, kept, traffic)
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(entrance.open(patience.left_s))
-        services = _services(settings, clock, ground, kept, traffic, entrance, health)
+        services = _services(settings, clock, ground, kept, traffic, entrance, health, budgets)
         checks = ground.checks | {"invokers": all_up(services.invoker_health)}
         await stack.enter_async_context(health.watched(checks))
         health.begin()
@@ -138,11 +144,17 @@ async def serve(stop: asyncio.Event) -> None:
                 end_waits=entrance.end_waits,
             )
         )
-        log.info("controller_is_ready", url=url_of(settings.http.host, listener))
+        log.info("controller_is_ready", url=url)
         await stop.wait()
         patience.begin()
         health.stop()
         log.info("controller_stops")
+
+
+async def _wait_for_store(
+    health: Health, stop: asyncio.Event, once: Callable[[], Awaitable[None]]
+) -> None:
+    await patiently(health, "couchdb", once, stop)
 
 
 class _Kept(NamedTuple):
@@ -161,7 +173,7 @@ class _Traffic(NamedTuple):
     hearing: Hearing
 
 
-def _traffic(settings: Settings, clock: Clock, ground: Ground) -> _Traffic:
+def _traffic(settings: Settings, clock: Clock, ground: Ground, budgets: Budgets) -> _Traffic:
     balancer = Sharding(ground.bus, clock, controllers=settings.controller.count)
     inflight = InFlight()
     hearing = Hearing.of(
@@ -171,6 +183,7 @@ def _traffic(settings: Settings, clock: Clock, ground: Ground) -> _Traffic:
         inflight=inflight,
         clock=clock,
         settings=settings,
+        also=budgets.ended,
         judge=balancer.ended,
     )
     return _Traffic(balancer, inflight, hearing)
@@ -212,6 +225,7 @@ def _services(
     traffic: _Traffic,
     entrance: Entrance,
     health: Health,
+    budgets: Budgets,
 ) -> Services:
     return Services(
         settings=settings,
@@ -228,8 +242,10 @@ def _services(
             clock,
             traffic.inflight,
             Share(settings.controller.id % settings.controller.count, settings.controller.count),
+            budgets,
             tell=traffic.hearing.events.metric,
         ),
+        budgets=budgets,
         invoker=entrance,
         invoker_health=lambda: {
             f"invoker{invoker}/{invoker}": state.text

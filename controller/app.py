@@ -71,7 +71,9 @@ def table(services: Services) -> tuple[Route, ...]:
         *Registries(services.registries).routes(),
         *Feeds(services.events).routes(),
         *UserEventStream(services).routes(),
-        *Usage(services.activations, services.clock, services.settings.price).routes(),
+        *Usage(
+            services.activations, services.clock, services.settings.price, services.budgets
+        ).routes(),
         *Info(services).routes(),
     )
     return (*routes, *OpenApi(routes).routes())

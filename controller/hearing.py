@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from common import metrics
 from common.bus.port import Bus
 from common.clock import Clock
+from common.entity.activation import ActivationRecord
 from common.ids import ControllerId
 from common.service import serving
 from common.settings import Settings
@@ -14,7 +15,7 @@ from common.store.port import ActivationStore
 from common.user_events import UserEvents
 from controller.balance.completions import Completions, Judge
 from controller.balance.inflight import InFlight
-from controller.invoke.own_records import OwnRecords
+from controller.invoke.own_records import OwnRecords, Tell
 from controller.stream.activations import ActivationStreams
 from controller.stream.user_events import EventStreams
 
@@ -44,19 +45,28 @@ class Hearing:
         inflight: InFlight,
         clock: Clock,
         settings: Settings,
+        also: Tell,
         judge: Judge | None = None,
     ) -> "Hearing":
-        """Return how *controller* hears; *judge* as in `Completions`."""
+        """Return how *controller* hears; *judge* as in `Completions`.
+
+        also: told of each record, beside those who follow activations.
+        """
         events = UserEvents(f"controller{controller}", bus, clock, settings.user_events)
         streams = ActivationStreams(
             controller, bus=bus, activations=activations, clock=clock, settings=settings.stream
         )
+
+        def ended(record: ActivationRecord) -> None:
+            streams.ended(record)
+            also(record)
+
         completions = Completions(
-            bus, controller, inflight, activations, clock, judge=judge, tell=streams.ended
+            bus, controller, inflight, activations, clock, judge=judge, tell=ended
         )
         return cls(
             completions,
-            OwnRecords(activations, streams.ended, events),
+            OwnRecords(activations, ended, events),
             streams,
             events,
             EventStreams(bus, settings.stream, are_told=settings.user_events.enabled),
@@ -66,6 +76,14 @@ class Hearing:
     def listens(self) -> list[Callable[[], Awaitable[None]]]:
         """What has to be called once before anything is heard. Each raises `BusUnavailable`."""
         return [self.completions.listen, self.streams.listen]
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Hearing"]:
+        """Hear while inside, where the bus is there already."""
+        for listen in self.listens:
+            await listen()
+        async with self.served():
+            yield self
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[None]:

@@ -55,6 +55,7 @@ def declared() -> Sequence[Route]:
         repeats=nobody,
         events=nobody,
         entitlement=nobody,
+        budgets=nobody,
         invoker=nobody,
         invoker_health=dict,
         own_records=nobody,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.commands.admin_budget import budget
 from cli.commands.admin_limits import limits
 from cli.commands.admin_stores import done, which_stores
 from cli.commands.admin_user import user
@@ -27,6 +28,7 @@ db = Group("db", help="The stores: keep a copy, fill them from one, look them th
 admin.add_command(db)
 admin.add_command(user)
 admin.add_command(limits)
+admin.add_command(budget)
 
 
 def _stores_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -60,6 +60,16 @@ def table(answer: dict[str, Json]) -> list[str]:
     return render.columns([*first, *head], cells, numbers=len(head))
 
 
+def budget_lines(answer: dict[str, Json]) -> list[str]:
+    """Return what there is to say of a budget: how much is spent, and when it begins anew."""
+    budget = answer.get("budget")
+    if not isinstance(budget, dict):
+        return []
+    level = "" if budget.get("level") == "within" else f", {budget.get('level')}"
+    said = f"{budget.get('text')} this {budget.get('every')} ({budget.get('percent')} %{level})"
+    return ["", f"budget: {said}; it begins anew at {budget.get('resets')}"]
+
+
 def _numbers(row: dict[str, Json]) -> list[str]:
     return [str(int(row.get(name) or 0)) for name in ("activations", "billed_ms")]
 
@@ -106,7 +116,7 @@ def usage(
             case _:
                 answer = client.usage(namespace, times | {"by": by})
                 if not shown(session, answer, is_tabular=True):
-                    print("\n".join(table(answer)))
+                    print("\n".join([*table(answer), *budget_lines(answer)]))
     except Failure as failure:
         said = "default" if namespace == OWN else namespace
         raise failure.within(f"Unable to get the usage of namespace '{said}'") from failure

@@ -13,6 +13,7 @@ from common.entity import activation_document
 from common.entity.action import BlobRef
 from common.entity.action_document import ENTITY_TYPE, NotAnAction, from_document
 from common.entity.activation_document import MalformedRecord
+from common.entity.budget import budget_of
 from common.ids import DocId, Namespace, Rev
 from common.store import schema
 from common.store.contents import WAITING, Contents, HeldDocument, HeldRecord, Place
@@ -96,8 +97,8 @@ class _Check:
                             )
                     case "sub":
                         self._subject(doc_id, body, bodies)
-                    case "lim":
-                        continue
+                    case "lim" | "bud":
+                        _read_limits(kind, name, body)
                     case _:
                         what = "is of no kind that is known"
                         self._found("subject", doc_id, what, "delete it, if it is not yours")
@@ -276,6 +277,12 @@ class _Check:
             self._found("double", held.id, f"is in {place.text} and among the late", _FROM_BACKUP)
         elif place.day != day_of(record.activation_id, record.start_ms):
             self._found("misplaced", held.id, f"does not belong to {place.text}", _FROM_BACKUP)
+
+
+def _read_limits(kind: str, name: str, body: Mapping[str, Any]) -> None:
+    """Read what a namespace may have. Raises `ValueError`; limits that make no sense are none."""
+    if kind == "bud":
+        budget_of(Namespace(name), body)
 
 
 def _shown(amount: Sums) -> str:

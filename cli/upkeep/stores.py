@@ -18,11 +18,13 @@ from common.errors import BriskError
 from common.settings import Settings
 from common.store import couch_layout as layout
 from common.store import schema
+from common.store.budgets import BudgetStore
 from common.store.contents import Contents, Intake, NotEmpty
 from common.store.couch_contents import CouchContents
 from common.store.couch_documents import CouchDocStore
 from common.store.couch_http import CouchHttp
 from common.store.couch_intake import CouchIntake
+from common.store.port import DocStore
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import documents_beside
 from common.store.sqlite_contents import SqliteContents
@@ -120,6 +122,17 @@ class Installation:
         Raises `SecretDiffers`, `SecretUnreadable`, `DataFolderUnusable`, `StoreUnavailable`,
         `Denied`, `LayoutUnknown`.
         """
+        async with self._subjects() as (documents, secret):
+            yield SubjectAdmin(documents, secret, self.clock)
+
+    @asynccontextmanager
+    async def budgets(self) -> AsyncIterator[BudgetStore]:
+        """Give the budgets of namespaces, also while processes use them. Raises the same."""
+        async with self._subjects() as (documents, _):
+            yield BudgetStore(documents)
+
+    @asynccontextmanager
+    async def _subjects(self) -> AsyncIterator[tuple[DocStore, InstallationSecret]]:
         secret = self.secret
         if secret is None:
             raise data_folder.DataFolderUnusable(
@@ -132,7 +145,7 @@ class Installation:
         if not self.is_cluster:
             async with documents_beside(self._own.store, self.settings.store) as documents:
                 await secret.require_same(documents.meta, path)
-                yield SubjectAdmin(documents.subjects, secret, self.clock)
+                yield documents.subjects, secret
             return
         http = CouchHttp(self.settings.couchdb, self.clock)
         try:
@@ -144,7 +157,7 @@ class Installation:
                 await schema.said(meta, schema.SCHEMA), await schema.said(meta, schema.RESTORING)
             )
             await secret.require_same(meta, path)
-            yield SubjectAdmin(subjects, secret, self.clock)
+            yield subjects, secret
         finally:
             await http.close()
 

@@ -2,7 +2,8 @@
 
 `ns/<namespace>` has the identities that share a namespace: the first as `owner` and `uuid`, others
 as `members`. `key/<uuid>` is one key, `sub/<subject>` the namespaces of a subject and whether it is
-blocked, `lim/<namespace>` what the namespace may have.
+blocked, `lim/<namespace>` what the namespace may have, `bud/<namespace>` its budget
+(`common.store.budgets`).
 """
 
 from collections.abc import Mapping

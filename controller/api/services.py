@@ -14,6 +14,7 @@ from common.store.catalog import Catalog
 from common.store.port import ActivationStore
 from common.store.registries import RegistryStore
 from controller.balance.inflight import OnEnd
+from controller.billing.budgets import Shown
 from controller.edge.auth import Subjects
 from controller.invoke.invocation import Accepted, Invocation, Invoked
 from controller.invoke.own_records import OwnRecords
@@ -96,6 +97,7 @@ class Services:
     repeats: RepeatedFirings
     events: Events
     entitlement: Throttle
+    budgets: Shown
     invoker: Invoker
     invoker_health: Callable[[], Mapping[str, str]]
     """State by name, as `/invokers` shows it: `{"invoker0/0": "up"}`."""

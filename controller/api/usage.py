@@ -15,10 +15,10 @@ from common.clock import Clock
 from common.settings import PriceSettings
 from common.store.port import ActivationStore, Period, UsageRow
 from controller.api.route import Query, Route
+from controller.billing.book import book_of
+from controller.billing.budgets import Shown
 from controller.billing.focus import COLUMNS, charges
 from controller.billing.price import (
-    Price,
-    PriceBook,
     micros,
     needed,
     priced,
@@ -39,21 +39,18 @@ _EPOCH_MS: Final = re.compile(r"[0-9]{1,14}")
 class Usage:
     """Answers sums."""
 
-    def __init__(self, activations: ActivationStore, clock: Clock, prices: PriceSettings) -> None:
+    def __init__(
+        self,
+        activations: ActivationStore,
+        clock: Clock,
+        prices: PriceSettings,
+        budgets: Shown,
+    ) -> None:
         self._activations = activations
         self._clock = clock
         self._provider = prices.provider
-        self._book = PriceBook.of(
-            prices.currency,
-            (
-                Price(
-                    entry.from_day.isoformat(),
-                    entry.million_activations_micros,
-                    entry.million_gb_s_micros,
-                )
-                for entry in prices.book
-            ),
-        )
+        self._book = book_of(prices)
+        self._budgets = budgets
 
     def routes(self) -> tuple[Route, ...]:
         """Return the lines of the table."""
@@ -93,7 +90,8 @@ class Usage:
                 ),
                 answers={
                     200: "Sums per period and action, whole hours, and their total; with prices, "
-                    "costs in millionths of the currency, which add up."
+                    "costs in millionths of the currency, which add up; and the budget, if the "
+                    "namespace has one."
                 },
             ),
         )
@@ -106,6 +104,8 @@ class Usage:
         asked_by = needed(by) if self._book.prices else by
         rows = await self._activations.usage(namespace, from_ms=from_ms, to_ms=to_ms, by=asked_by)
         answer: dict[str, Any] = {"from": from_ms, "to": to_ms, "by": by}
+        if (budget := self._budgets.shown(namespace)) is not None:
+            answer["budget"] = budget
         if not self._book.prices:
             return answers.json(answer | {"rows": [*map(_row, rows)], "total": _total(rows)})
         costs = priced(rows, by, self._book)

@@ -98,6 +98,7 @@ ANSWERS: Final[dict[type[BaseException], Answer]] = {
     errors.ArgumentsTooBig: Answer(413),
     errors.TooManyRequests: Answer(429),
     errors.TooManyConcurrent: Answer(429),
+    errors.OverBudget: Answer(429),
     errors.TooManyStreams: Answer(503),
     # The gateway.
     errors.ApiRefused: Answer(400),

@@ -8,10 +8,13 @@ from typing import Final, TypeAlias
 
 from common import metrics
 from common.clock import Clock
+from common.entity.budget import Level
 from common.entity.identity import Identity
-from common.errors import TooManyConcurrent, TooManyRequests
+from common.errors import OverBudget, TooManyConcurrent, TooManyRequests
 from common.message.event import MetricName
 from controller.balance.inflight import InFlight
+from controller.billing.budget import Verdict
+from controller.billing.budgets import Asked
 from controller.entitlement.throttle import Share
 from controller.entitlement.windows import Windows
 
@@ -27,13 +30,21 @@ class Entitlement:
     """Charges calls to namespaces. Owned by one controller."""
 
     def __init__(
-        self, clock: Clock, inflight: InFlight, share: Share = WHOLE, *, tell: Tell | None = None
+        self,
+        clock: Clock,
+        inflight: InFlight,
+        share: Share = WHOLE,
+        budgets: Asked | None = None,
+        *,
+        tell: Tell | None = None,
     ) -> None:
         """Begin with nothing charged.
 
         share: of each limit, which this controller hands out.
+        budgets: None where nobody has one.
         tell: told of what is let in, and of what is not.
         """
+        self._budgets = budgets
         self._clock = clock
         self._inflight = inflight
         self._tell = tell or _nobody
@@ -44,7 +55,7 @@ class Entitlement:
     def charge_invocation(self, identity: Identity) -> None:
         """Count one invocation of *identity*'s namespace.
 
-        Raises `TooManyRequests` or `TooManyConcurrent`; a refused call is not counted.
+        Raises `TooManyRequests`, `TooManyConcurrent`, `OverBudget`; who is refused is not counted.
         """
         try:
             self.check_invocation(identity)
@@ -56,16 +67,32 @@ class Entitlement:
             metrics.THROTTLED["concurrent_invocations"].inc()
             self._tell(identity, "ConcurrentRateLimit", 1)
             raise
+        except OverBudget:
+            metrics.THROTTLED["budget"].inc()
+            raise
         self._count(identity, 1 + self._inflight.count(identity.namespace))
 
     def check_invocation(self, identity: Identity) -> None:
         """Raise what `charge_invocation` would raise now; count nothing."""
+        if self._budgets is not None and (said := self._budgets.verdict(identity.namespace)):
+            self._check_budget(identity, said)
         allowed = self._share.part(identity.invocations_per_minute)
         self._invocations.check(identity.uuid, self._clock.elapsed_s(), allowed)
         under_way = self._inflight.count(identity.namespace)
         allowed = self._share.part(identity.concurrent_invocations)
         if under_way >= allowed:
             raise TooManyConcurrent(under_way, allowed)
+
+    def _check_budget(self, identity: Identity, said: Verdict) -> None:
+        """Raise `OverBudget` if the budget does not let one more invocation pass."""
+        if said.level is Level.STOPPED:
+            left_ms = said.end_ms - self._clock.now_ms()
+            raise OverBudget(said.text, max(1, -(-left_ms // 1000)))
+        allowed = self._share.part(said.per_minute)
+        try:
+            self._invocations.check(identity.uuid, self._clock.elapsed_s(), allowed)
+        except TooManyRequests as error:
+            raise OverBudget(said.text, error.retry_after_s or 60) from error
 
     def count_invocation(self, identity: Identity) -> None:
         """Count one invocation that was checked, and begun."""

@@ -211,6 +211,13 @@ class MemoryActivations:
         return Audit(*(UsageRow("", "", 0, 0, 0) for _ in range(3)))
 
 
+class NoBudgets:
+    """Nobody has a budget."""
+
+    def shown(self, namespace: Namespace) -> dict[str, Any] | None:
+        return None
+
+
 class OneGuest:
     """Knows one key, of a namespace with limits of its own."""
 
@@ -353,6 +360,7 @@ async def running_api(
         repeats=RepeatedFirings(docs),
         events=NoEvents(),
         entitlement=invoker,
+        budgets=NoBudgets(),
         invoker=invoker,
         invoker_health=lambda: {
             f"invoker{n}/{n}": "up" if up else "down" for n, up in health.items()

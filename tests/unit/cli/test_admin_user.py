@@ -108,6 +108,11 @@ def test_from_the_making_of_a_subject_to_its_end(line: Run, data: Path) -> None:
         ("limits set known --invocationsPerMinute -1", "a whole number from 0"),
         ("limits set known --storeActivations perhaps", "true or false"),
         ("limits set known python:3", "Invalid argument(s): python:3"),
+        ("budget set known --warn 5", "measure cannot be None"),
+        ("budget set known --amount 1 --activations 2", "Only one of --amount"),
+        ("budget set known --amount many", "a number such as 12.50"),
+        ("budget set known --activations 5 --stop -1", "a whole number from 0 to 1000"),
+        ("budget set known --activations 5 --every year", "one of day, month"),
         ("user get known --data nowhere", "There is no platform in"),
     ],
 )
@@ -160,3 +165,22 @@ def test_limits_are_set_shown_and_deleted(line: Run) -> None:
     assert json.loads(said(line, "limits get team --json"))["firesPerMinute"] == 3
     assert said(line, "limits delete team") == "Limits deleted\n"
     assert said(line, "limits get team") == nothing
+
+
+def test_a_budget_is_set_shown_and_deleted(line: Run) -> None:
+    assert said(line, "budget get team") == "No budget found, nothing is limited by one\n"
+    typed = "budget set team --amount 12.50 --every day --throttle 90 --perMinute 5 --trigger t"
+    assert said(line, typed) == 'Budget successfully set for "team"\n'
+    said(line, "budget set team --warn 50 --trigger ''")
+    assert said(line, "budget get team").splitlines() == [
+        "measure = cost",
+        "amount = 12500000",
+        "every = day",
+        "warn = 50",
+        "throttle = 90",
+        "perMinute = 5",
+    ]
+    assert json.loads(said(line, "budget get team --json"))["amount"] == 12_500_000
+    assert "damage" not in said(line, "db check")
+    assert said(line, "budget delete team") == "Budget deleted\n"
+    assert said(line, "budget get team").startswith("No budget found")

@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.commands.usage import MB_MS_IN_GB_S, gb_seconds, table
+from cli.commands.usage import MB_MS_IN_GB_S, budget_lines, gb_seconds, table
 from cli.jsontext import decode
 from tests.fakes.rest import FakeApi
 from tests.unit.cli.conftest import Run
@@ -34,6 +34,22 @@ def test_numbers_stand_under_each_other(line: Run, api: FakeApi, configured: Pat
     assert api.targets == [
         "GET /api/brisk/v1/namespaces/_/usage?by=action&from=2026-11-01&to=2026-12-01"
     ]
+
+
+def test_a_budget_is_shown_below(line: Run, api: FakeApi, configured: Path) -> None:
+    budget = {
+        "text": "9.00 EUR of 10.00 EUR", "every": "month", "percent": 90, "level": "warned",
+        "resets": "2025-12-01T00:00:00Z",
+    }  # fmt: skip
+    api.answer("GET /api/brisk/v1/namespaces/_/usage", ANSWER | {"budget": budget})
+    assert line("brisk usage").stdout.splitlines()[-2:] == [
+        "",
+        "budget: 9.00 EUR of 10.00 EUR this month (90 %, warned); it begins anew at "
+        "2025-12-01T00:00:00Z",
+    ]
+    assert budget_lines({"budget": budget | {"level": "within"}})[1].startswith(
+        "budget: 9.00 EUR of 10.00 EUR this month (90 %); "
+    )
 
 
 def test_programs_get_the_answer_itself(line: Run, api: FakeApi, configured: Path) -> None:

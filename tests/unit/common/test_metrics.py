@@ -82,7 +82,7 @@ def test_every_series_exists_before_anything_happened() -> None:
 
 def test_every_name_says_part_what_and_unit() -> None:
     counted = "records|messages|activations|compositions|sandboxes|dependencies|images|networks"
-    counted += "|connections|news|feeds"
+    counted += "|connections|news|feeds|budgets"
     units = rf"(total|seconds|bytes|megabytes|{counted})"
     for family in metrics.REGISTRY.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from common import metrics
 from common.entity.activation import ActivationRecord
+from common.entity.budget import Level
 from common.entity.identity import Identity
-from common.errors import TooManyConcurrent, TooManyRequests
+from common.errors import OverBudget, TooManyConcurrent, TooManyRequests
 from common.ids import ActivationId, Namespace, Subject
 from controller.balance.inflight import InFlight
+from controller.billing.budget import Verdict
 from controller.entitlement.entitlement import Entitlement
 from controller.entitlement.throttle import WINDOW_S, Share, SlidingWindow
 
@@ -171,3 +173,38 @@ def test_a_controller_of_two_lets_its_half_pass() -> None:
     inflight.add(ActivationId("1"), Namespace("guest"), ends_by_s=10, on_end=lambda record: None)
     with pytest.raises(TooManyConcurrent, match=r"count: 1, allowed: 1"):
         entitlement.charge_invocation(who(concurrent=2))
+
+
+class OneBudget:
+    """Says the same of every namespace."""
+
+    def __init__(self, level: Level, per_minute: int = 0) -> None:
+        self._said = Verdict(level, per_minute, "the budget is spent", 90_500)
+
+    def verdict(self, namespace: Namespace) -> Verdict | None:
+        return self._said
+
+
+def test_a_spent_budget_lets_nothing_pass_and_says_when_it_begins_anew() -> None:
+    entitlement = Entitlement(StoppedClock(), InFlight(), budgets=OneBudget(Level.STOPPED))
+    before = refusals("budget")
+    with pytest.raises(OverBudget, match="the budget is spent") as caught:
+        entitlement.charge_invocation(who())
+    assert (caught.value.retry_after_s, caught.value.limit) == (91, "budget")
+    assert refusals("budget") == before + 1
+    entitlement.charge_firing(who(firings=1))
+
+
+def test_a_budget_that_is_nearly_spent_lets_this_controllers_share_pass() -> None:
+    budgets = OneBudget(Level.THROTTLED, per_minute=4)
+    clock = StoppedClock()
+    entitlement = Entitlement(clock, InFlight(), Share(0, 2), budgets)
+    for _ in range(2):
+        entitlement.charge_invocation(who())
+    with pytest.raises(OverBudget) as caught:
+        entitlement.charge_invocation(who())
+    assert caught.value.retry_after_s == 60
+    clock.s = 61.0
+    entitlement.charge_invocation(who(per_minute=2))
+    with pytest.raises(TooManyRequests):
+        entitlement.charge_invocation(who(per_minute=2))
