@@ -2,7 +2,8 @@
 
 It is the platform that `brisk serve` runs, on a free port and in a folder that goes with the
 session: the same API, the same sandboxes, the same records. It is started once for all tests and
-emptied after each. Its clock can be put forward, so that a test of a minute takes no minute.
+emptied after each. Its clock can be put forward, so that a test of a minute takes no minute, and
+stopped, so that a test says itself how much time passes.
 
     def test_greets(brisk):
         brisk.deploy("hello.py")
@@ -15,7 +16,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from inspect import getsource
 from pathlib import Path
@@ -41,18 +42,48 @@ _UNREAD: Final = "from __future__ import annotations\n\n"
 
 
 class MovableClock:
-    """The clock of this machine, put forward by as much as tests have said."""
+    """The clock of this machine, put forward by as much as tests have said, or stopped.
+
+    Read by the platform's thread while the test's changes it: each change is one assignment.
+    """
 
     def __init__(self) -> None:
         self._ahead_ns = 0
+        self._stopped_ns: tuple[int, int] | None = None
+        """Unix time and monotonic time at which it stands; None while it goes."""
 
     def advance(self, seconds: float) -> None:
-        """Put the clock forward; it cannot be put back."""
+        """Put the clock forward, whether it goes or stands; it cannot be put back."""
         if seconds < 0:
             raise ValueError(
                 f"a clock that is put back by {-seconds} s would break what counts on it"
             )
-        self._ahead_ns += round(seconds * 1e9)
+        step_ns = round(seconds * 1e9)
+        if self._stopped_ns is None:
+            self._ahead_ns += step_ns
+        else:
+            wall_ns, monotonic_ns = self._stopped_ns
+            self._stopped_ns = (wall_ns + step_ns, monotonic_ns + step_ns)
+
+    def stop(self) -> None:
+        """Let the clock stand: from now on time passes by `advance` alone. Idempotent."""
+        if self._stopped_ns is None:
+            self._stopped_ns = (self.now_ns(), self.elapsed_ns())
+
+    def go_on(self) -> None:
+        """Let it go on from where it stands, so that nobody sees it jump. Idempotent."""
+        if self._stopped_ns is not None:
+            self._ahead_ns = self._stopped_ns[1] - time.monotonic_ns()
+            self._stopped_ns = None
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let the clock stand until the end of the block."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.go_on()
 
     def now_ms(self) -> int:
         """Return Unix time in whole milliseconds."""
@@ -60,7 +91,8 @@ class MovableClock:
 
     def now_ns(self) -> int:
         """Return Unix time in nanoseconds."""
-        return time.time_ns() + self._ahead_ns
+        stopped_ns = self._stopped_ns
+        return time.time_ns() + self._ahead_ns if stopped_ns is None else stopped_ns[0]
 
     def elapsed_s(self) -> float:
         """Return seconds of the monotonic clock."""
@@ -68,7 +100,8 @@ class MovableClock:
 
     def elapsed_ns(self) -> int:
         """Return nanoseconds of the monotonic clock."""
-        return time.monotonic_ns() + self._ahead_ns
+        stopped_ns = self._stopped_ns
+        return time.monotonic_ns() + self._ahead_ns if stopped_ns is None else stopped_ns[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +254,7 @@ def brisk_platform(
 def brisk(brisk_platform: Brisk) -> Iterator[Brisk]:
     """The platform, empty; whatever a test leaves in it is deleted."""
     yield brisk_platform
+    brisk_platform.clock.go_on()
     brisk_platform.empty()
 
 

@@ -63,6 +63,29 @@ def test_a_minute_takes_no_minute(brisk: Brisk) -> None:
         brisk.clock.advance(-1)
 
 
+def test_while_the_clock_stands_time_passes_as_the_test_says(brisk: Brisk) -> None:
+    brisk.deploy(greet, parameters={"word": "Hello", "name": "you"})
+    brisk.clock.advance(60)
+    with brisk.clock.stopped():
+        first = brisk.invoke("greet")
+        brisk.clock.advance(1.5)
+        later = brisk.invoke("greet")
+        assert later.record["start"] - first.record["start"] == 1500
+        assert (first.record["duration"], later.record["duration"]) == (0, 0)
+        before_ns, before_s = brisk.clock.now_ns(), brisk.clock.elapsed_s()
+        brisk.clock.stop()
+        assert (brisk.clock.now_ns(), brisk.clock.elapsed_s()) == (before_ns, before_s)
+    assert 0 <= brisk.clock.elapsed_s() - before_s < 60, "it goes on from where it stood"
+    assert brisk.clock.now_ns() - before_ns < 60 * 10**9
+    brisk.clock.stop()
+
+
+def test_a_clock_that_a_test_left_standing_goes_again(brisk: Brisk) -> None:
+    began_s = brisk.clock.elapsed_s()
+    while brisk.clock.elapsed_s() == began_s:
+        assert brisk.invoke(brisk.deploy(greet), {"word": "a", "name": "b"}).status == "success"
+
+
 def _named(name: str) -> Any:
     from cli.names import parse_entity
 

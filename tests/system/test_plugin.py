@@ -25,7 +25,7 @@ def test_a_suite_on_the_whole_platform_in_its_own_process(tmp_path: Path) -> Non
         timeout=RUN_S,
         check=False,
     )
-    assert re.search(r"^4 passed", done.stdout, re.M), done.stdout + done.stderr
+    assert re.search(r"^6 passed", done.stdout, re.M), done.stdout + done.stderr
 
 
 def test_a_suite_without_it_pays_nothing_for_it(tmp_path: Path) -> None:
