@@ -108,3 +108,27 @@ def test_every_link_leads_to_a_file(path: Path) -> None:
     for target in _LINK.findall(_FENCED.sub("", path.read_text())):
         if "://" not in target and not target.startswith(("#", "mailto:")):
             assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+_QUEUE = re.compile(r"= deque\(|[(, ]deque\(\)|asyncio\.Queue\(")
+QUEUES = (generate.DOCS / "queues.md").read_text()
+
+
+def test_every_queue_has_its_bound_in_the_page_about_them() -> None:
+    parts = ("common", "controller", "invoker")
+    making = {
+        tree.shown(path)
+        for path in tree.files()
+        if path.suffix == ".py"
+        and tree.shown(path).split("/")[0] in parts
+        and any(_QUEUE.search(line) for line in path.read_text().splitlines() if "todo" not in line)
+    }
+    named = set(re.findall(r"^\|[^|]*\| `([^`]*\.py)` \|", QUEUES, re.MULTILINE))
+    assert making <= named
+    assert all((tree.ROOT / name).is_file() for name in named)
+
+
+def test_every_metric_that_the_page_about_queues_names_exists() -> None:
+    known = set(re.findall(r"^\| `(brisk_[a-z_]+)`", generate.metric_list(), re.MULTILINE))
+    named = set(re.findall(r"`(brisk_[a-z_]+)`", QUEUES))
+    assert named and named <= known
