@@ -6,7 +6,7 @@ does.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cli.upkeep.findings import Report
     from cli.upkeep.stores import Installation
 
+_FORMS: Final = ("text", "json")
+
 admin = Group("admin", help="What operators do: without the API, on the stores themselves.")
 db = Group("db", help="The stores: keep a copy, fill them from one, look them through.")
 admin.add_command(db)
@@ -34,14 +36,27 @@ admin.add_command(budget)
 def _stores_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the flags that say which stores, and how to print."""
     for option in (
-        click.option("-o", "--output", metavar="text|json", default="text", help="how to print"),
+        click.option(
+            "-o",
+            "--output",
+            metavar="text|json",
+            default="text",
+            help="how to print",
+            shell_complete=lambda ctx, param, begun: [f for f in _FORMS if f.startswith(begun)],
+        ),
         json_option,
     ):
         command = option(command)
     return which_stores(command)
 
 
-@db.command("backup", words=(1, 1), shown="FILE", needs="A file to write is required.")
+@db.command(
+    "backup",
+    words=(1, 1),
+    shown="FILE",
+    completes=("files",),
+    needs="A file to write is required.",
+)
 @_stores_options
 @click.option("--with-secret", is_flag=True, help="with what opens the keys: guard such a file")
 @click.option("--force", is_flag=True, help="replace a file of that name")
@@ -94,7 +109,13 @@ def backup(
         )
 
 
-@db.command("restore", words=(1, 1), shown="FILE", needs="A file to read is required.")
+@db.command(
+    "restore",
+    words=(1, 1),
+    shown="FILE",
+    completes=("files",),
+    needs="A file to read is required.",
+)
 @_stores_options
 def restore(
     session: Session,
@@ -180,8 +201,9 @@ def lines(report: "Report") -> Iterator[str]:
 
 
 def _is_json(output: str, as_json: bool) -> bool:
-    if output not in ("text", "json"):
-        raise Failure(f"Invalid argument '{output}' for --output flag: one of text, json.")
+    if output not in _FORMS:
+        words = ", ".join(_FORMS)
+        raise Failure(f"Invalid argument '{output}' for --output flag: one of {words}.")
     return as_json or output == "json"
 
 

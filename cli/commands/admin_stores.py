@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli.failures import Failure
 
@@ -18,7 +19,12 @@ Result = TypeVar("Result")
 def which_stores(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the flags that say which stores it works on."""
     for option in (
-        click.option("--data", metavar="DIR", help="the data folder of an embedded platform"),
+        click.option(
+            "--data",
+            metavar="DIR",
+            help="the data folder of an embedded platform",
+            shell_complete=lambda ctx, param, begun: [CompletionItem(begun, type="dir")],
+        ),
         click.option("--cluster", is_flag=True, help="CouchDB, as BRISK_COUCHDB__… say"),
     ):
         command = option(command)

@@ -72,6 +72,16 @@ def test_a_file_is_the_shell_s_to_find(press: Press, home: Path) -> None:
     assert press("brisk action create a -P par") == ["par"]
 
 
+def test_commands_of_operators_are_completed(press: Press, home: Path) -> None:
+    assert press("brisk admin db ba") == ["backup"]
+    assert press("brisk admin db backup cop") == ["cop"]
+    assert press("brisk admin db restore cop") == ["cop"]
+    assert press("brisk admin db check -o ") == ["text", "json"]
+    assert press("brisk admin db check --output j") == ["json"]
+    assert press("brisk admin db check --data fol") == ["fol"]
+    assert press("brisk admin budget set team --thr") == ["--throttle"]
+
+
 def test_a_host_that_is_away_proposes_nothing(press: Press, home: Path) -> None:
     assert press("brisk action invoke ") == []
 
