@@ -1,11 +1,15 @@
 """What the documents of all kinds of entities have in common, as they are stored and shown."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from common.entity.action import Json, Parameter
 from common.entity.names import QualifiedName
 from common.ids import Namespace
+
+REMEMBERED: Final = 4096
+"""Paths whose names are made once: a sequence asks for those of its parts at each call."""
 
 
 def annotations_shown(annotations: Mapping[str, Json]) -> list[dict[str, Json]]:
@@ -52,6 +56,7 @@ def name_of(path: str, name: str) -> QualifiedName:
     return QualifiedName(Namespace(namespace), package or None, name)
 
 
+@lru_cache(REMEMBERED)
 def parsed(path: str) -> QualifiedName:
     """Return the entity of *path*, `[/]ns/[package/]name`, which is known to be one."""
     namespace, *package, name = path.removeprefix("/").split("/")
