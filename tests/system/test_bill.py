@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -82,6 +83,33 @@ def test_what_is_shown_exported_and_verified_is_one_bill(platform: RunningPlatfo
     verified = api.call("GET", f"{USAGE}/verify").body
     assert verified["exact"] is True
     assert verified["billed"]["mb_ms"] == total["mb_ms"]
+
+
+def test_a_whole_and_a_firing_count_as_one_each_and_are_billed_nothing(
+    platform: RunningPlatform,
+) -> None:
+    api = Api(platform.url, platform.auth)
+    before = api.call("GET", USAGE).body["total"]
+    api.put_action("part", "def main(a): return a")
+    parts = {"kind": "sequence", "components": ["/_/part", "/_/part"]}
+    assert api.call("PUT", "actions/whole", {"exec": parts}).status == 200
+    assert api.call("PUT", "triggers/tick", {}).status == 200
+    rule = {"trigger": "/_/tick", "action": "/_/whole"}
+    assert api.call("PUT", "rules/rule", rule).status == 200
+    fired = api.record(api.call("POST", "triggers/tick", {}).body["activationId"])
+    whole = api.record(json.loads(fired["logs"][0])["activationId"])
+    ran = [api.record(each) for each in whole["logs"]]
+    assert len(ran) == 2
+
+    after = api.call("GET", USAGE).body["total"]
+    assert after["activations"] - before["activations"] == 1 + 1 + len(ran)
+    assert after["billed_ms"] - before["billed_ms"] == sum(each["duration"] for each in ran)
+    assert after["mb_ms"] - before["mb_ms"] == 256 * sum(each["duration"] for each in ran)
+    rows = {row["action"]: row for row in api.call("GET", f"{USAGE}?by=action").body["rows"]}
+    for name in ("tick", "whole"):
+        [row] = [row for action, row in rows.items() if action.rpartition("/")[2] == name]
+        assert (row["activations"], row["billed_ms"], row["mb_ms"]) == (1, 0, 0)
+    assert api.call("GET", f"{USAGE}/verify").body["exact"] is True
 
 
 def test_nobody_else_sees_it(platform: RunningPlatform) -> None:
