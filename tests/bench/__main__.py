@@ -27,6 +27,7 @@ from tests.bench import (
     containers,
     crowd,
     fork,
+    loading,
     neighbour,
     outside,
     processes,
@@ -310,6 +311,7 @@ def main() -> int:
         lines += warm(platform)
         lines.append(compared(Promise.SEQUENCE, *sequences.measure_us(platform), "µs"))
         lines += cold(platform)
+        lines.append(compared(Promise.LOADING, *loading.cold_starts_ms(platform), "ms"))
         lines += weights(platform)
     lines += led_outside()
     lines += hostile_code()

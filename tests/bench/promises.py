@@ -16,6 +16,10 @@ class Promise(Enum):
     SEQUENCE = ("warm sequence of 3 p50 ÷ 3 blocking calls p50, by http.client", None)
     COLD = ("cold blocking p50 ÷ bare fork of the same zygote p50", 6)
     COLD_RATE = ("bare forks a second ÷ cold starts a second, one after the other", 4)
+    LOADING = (
+        "cold call of code with heavy imports that was loaded before p50 ÷ its first p50",
+        0.2,
+    )
     LINES = ("warm call that prints 10 lines p50 ÷ one that prints none", None)
     MEGABYTE = ("warm call with 1 MB in and out p50 ÷ direct HTTP call p50", 2)
     PAGE = ("web action p50 ÷ direct HTTP call p50, by a bare socket", None)
