@@ -221,6 +221,19 @@ async def _refused(house: House, template: Any, sandbox: Any) -> bool:
     return True
 
 
+@pytest.mark.parametrize("left", ["a thread", "a process", "shares memory"])
+async def test_what_a_template_does_not_tell_is_found(house: House, left: str) -> None:
+    """Code can replace what looks at it from inside; from outside it is looked at once more."""
+    blind = "from brisk_runtime import template\ntemplate._demand_solitude = lambda _: None\n"
+    if left == "shares memory":
+        template = await house.template(f"{blind}{LEFT_BEHIND[left]}\n{ECHO}")
+        with pytest.raises(NotCopied, match="ended"):
+            await house.copy(template, await house.driver.create(house.spec()))
+        return
+    with pytest.raises(CannotCast, match="not alone"):
+        await house.template(f"{blind}{LEFT_BEHIND[left]}\n{ECHO}")
+
+
 async def test_a_template_that_becomes_another_program_is_none(house: House) -> None:
     source = "import os\nos.execv('/bin/sleep', ['sleep', '60'])"
     with pytest.raises(CannotCast):

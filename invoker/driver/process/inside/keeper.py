@@ -144,6 +144,7 @@ class Keeper:
         # While we trace it, the zygote does not hear of its end.
         self._poll.register(os.pidfd_open(self._template), select.POLLIN)
         self._stands_at = tracing.stopped(self._template, _RECEIVING, _CHANNEL)
+        _demand_alone(self._template)
         self._report(fixed=True)
 
     def _graft(self, child: int, sandbox: int, *doors: int) -> None:
@@ -239,6 +240,16 @@ def _runtime_of(sandbox: int) -> int:
     if len(children) != 1:
         raise ProcessLookupError(3, "the sandbox is not blank, or not there any more")
     return os.pidfd_open(int(children[0]))
+
+
+def _demand_alone(pid: int) -> None:
+    """Raise `Refused` if something goes on in the sandbox of *pid*, at nobody's expense.
+
+    Its own list of processes is believed: it can mount nothing else in that place.
+    """
+    names = os.listdir(f"/proc/{pid}/root/proc")
+    if sum(name.isdigit() for name in names) > 1 or len(os.listdir(f"/proc/{pid}/task")) > 1:
+        raise Refused("it is not alone in its sandbox")
 
 
 def _demand_own_memory(pid: int) -> None:
