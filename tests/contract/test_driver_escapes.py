@@ -110,7 +110,7 @@ async def test_no_attempt_to_escape_succeeds(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(250)
 def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
     """The suites of drivers, run by a user who may nothing, from a copy that the user may read."""
     # The client and what it starts are there for a plugin of pytest, which is installed.
@@ -133,6 +133,6 @@ def test_an_ordinary_user_is_given_the_same(tmp_path: Path) -> None:
             env=ordinary_user.environment(copy),
             capture_output=True,
             text=True,
-            timeout=140,
+            timeout=240,
         )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]
