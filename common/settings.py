@@ -31,6 +31,7 @@ from common.settings_services import PriceSettings as PriceSettings
 from common.settings_services import RetentionSettings as RetentionSettings
 from common.settings_services import StoreSettings as StoreSettings
 from common.settings_telemetry import StreamSettings as StreamSettings
+from common.settings_telemetry import TracingSettings as TracingSettings
 from common.settings_telemetry import UserEventSettings as UserEventSettings
 
 _PREFIX: Final = "BRISK_"
@@ -281,6 +282,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     price: PriceSettings = PriceSettings()
     stream: StreamSettings = StreamSettings()
+    tracing: TracingSettings = TracingSettings()
     user_events: UserEventSettings = UserEventSettings()
     kafka: KafkaSettings = KafkaSettings()
     couchdb: CouchdbSettings = CouchdbSettings()

@@ -22,6 +22,14 @@ class UserEventSettings(Group):
     """How many may wait to be sent. What is more is dropped, and counted."""
 
 
+class TracingSettings(Group):
+    """Traces: which requests can be followed from hop to hop, as W3C Trace Context has it."""
+
+    sample_share: float = Field(default=0.0, ge=0, le=1)
+    """For which share of the requests that bring no `traceparent` one is made. Those that bring one
+    keep it, whatever this is."""
+
+
 class StreamSettings(Group):
     """Who may follow what happens in a namespace while it happens, at one controller."""
 

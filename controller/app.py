@@ -81,7 +81,7 @@ def table(services: Services) -> tuple[Route, ...]:
 
 def build_app(services: Services) -> web.Application:
     """Return the application that serves the API with *services*."""
-    gate = Gate(services.subjects)
+    gate = Gate(services.subjects, services.settings.tracing.sample_share)
     app = web.Application(middlewares=[gate.middleware()])
     register(table(services), app.router, gate)
 

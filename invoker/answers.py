@@ -54,10 +54,10 @@ class Answers:
                 else:
                     completion = _lost(completion)
             except BusUnavailable as error:
-                log.warning("answer_delayed", transid=message.transid, attempt=attempt + 1,
+                log.warning("answer_delayed", **message.names, attempt=attempt + 1,
                             why=str(error))  # fmt: skip
                 await asyncio.sleep(PAUSE_S)
-        log.error("answer_lost", activation=message.activation_id, transid=message.transid)
+        log.error("answer_lost", **message.names)
 
     async def _without_result(self, completion: Completion) -> Completion:
         """Return *completion* without its result, when the store has it or is too slow."""
@@ -66,8 +66,7 @@ class Answers:
             async with asyncio.timeout(ARRIVAL_S):
                 await self._activations.arrived(ended.namespace, ended.activation_id)
         except TimeoutError:
-            log.warning("result_arrives_late", activation=ended.activation_id,
-                        transid=completion.transid)  # fmt: skip
+            log.warning("result_arrives_late", **completion.names)
         response = replace(ended.response, result=b"null")
         return replace(completion, record=replace(ended, response=response), result_is_apart=True)
 

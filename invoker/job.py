@@ -13,6 +13,7 @@ from typing import Any, Final
 from common.codec import Raw, encode
 from common.entity.action import Action
 from common.message.activation import ActivationMessage
+from common.tracing import PARENT_HEADER, STATE_HEADER, Trace, step_of
 from invoker.driver.port import OwnImage
 from invoker.pool.container import ActionKey, Shape
 from invoker.pool.orders import Job as Entry
@@ -63,7 +64,11 @@ class Job:
             "transaction_id": message.transid,
             "deadline": str(deadline_ms),
         }
-        return context | {"api_key": message.api_key} if message.api_key else context
+        if message.api_key:
+            context["api_key"] = message.api_key
+        if message.trace is not None:
+            context |= _traced(message.trace.at(step_of(message.activation_id)))
+        return context
 
     async def init_body(self, deadline_ms: int) -> bytes:
         """Return the body of `/init`. Raises `StoreError` when the code cannot be read."""
@@ -108,6 +113,12 @@ class Job:
     def run_body(self, deadline_ms: int) -> bytes:
         """Return the body of `/run`."""
         return encode({"value": Raw(self.message.payload), **self.context(deadline_ms)})
+
+
+def _traced(trace: Trace) -> dict[str, str]:
+    """Return what code is told, to be passed on with what it calls itself."""
+    told = {PARENT_HEADER: trace.parent}
+    return told | {STATE_HEADER: trace.state} if trace.state else told
 
 
 def _image(action: Action) -> OwnImage | None:

@@ -171,8 +171,7 @@ class Invoker:
         try:
             ended = await self._record(delivery, message)
         except Exception:
-            log.exception("activation_broke", activation=message.activation_id,
-                          transid=message.transid)  # fmt: skip
+            log.exception("activation_broke", **message.names)
             ended = self._failed(message, Status.WHISK_ERROR, outcome.ABNORMAL_RUN)
         await self._keep(ended, message)
         try:
@@ -215,8 +214,7 @@ class Invoker:
         try:
             self._activations.put(record.kept(ended, stores=message.stores))
         except StoreError as error:
-            log.error("record_not_stored", activation=message.activation_id,
-                      transid=message.transid, why=str(error))  # fmt: skip
+            log.error("record_not_stored", **message.names, why=str(error))
             return False
         return True
 
@@ -228,14 +226,13 @@ class Invoker:
         except Missing:
             return self._failed(message, Status.APPLICATION_ERROR, outcome.ACTION_REMOVED)
         except BriskError as error:
-            log.warning("action_not_read", action=message.action.doc_id, transid=message.transid,
+            log.warning("action_not_read", action=message.action.doc_id, **message.names,
                         why=str(error))  # fmt: skip
             return self._failed(message, Status.WHISK_ERROR, outcome.ACTION_NOT_FETCHED)
         try:
             message = await self._actions.with_arguments(message)
         except BriskError as error:
-            log.error("arguments_not_read", activation=message.activation_id,
-                      transid=message.transid, why=str(error))  # fmt: skip
+            log.error("arguments_not_read", **message.names, why=str(error))
             text = outcome.ARGUMENTS_NOT_FETCHED
             return self._failed(message, Status.WHISK_ERROR, text, action)
         return await self._run(delivery, message, action)
@@ -267,7 +264,7 @@ class Invoker:
         except ImageUnusable as error:
             return self._unusable(message, action, error)
         except (CannotStart, StoreError) as error:
-            log.error("action_not_run", action=message.action.doc_id, transid=message.transid,
+            log.error("action_not_run", action=message.action.doc_id, **message.names,
                       why=str(error))  # fmt: skip
             lacks_code = isinstance(error, StoreError)
             text = outcome.ACTION_NOT_FETCHED if lacks_code else outcome.NO_RESOURCES
@@ -285,8 +282,7 @@ class Invoker:
                 return await self._pool.run(job)
             except BusUnavailable as error:
                 message = job.message
-                log.error("start_not_noted", activation=message.activation_id,
-                          transid=message.transid, why=str(error))  # fmt: skip
+                log.error("start_not_noted", **message.names, why=str(error))
                 if not is_held_up:
                     is_held_up = True
                     held_up.enter_context(self._holding_up())
@@ -297,7 +293,7 @@ class Invoker:
     ) -> ActivationRecord:
         """Record that the action's own image is at fault; nothing has run, so it costs nothing."""
         metrics.IMAGE_FAULTS[_FAULTS[type(error)]].inc()
-        log.warning("image_unusable", action=message.action.doc_id, transid=message.transid,
+        log.warning("image_unusable", action=message.action.doc_id, **message.names,
                     why=str(error), more=error.why, cause=repr(error.__cause__))  # fmt: skip
         lines = LogLines(action.limits.logs_mb * MB)
         now_ns = self._clock.now_ns()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from common.entity.action import BlobRef
 from common.entity.names import QualifiedName
 from common.ids import ActivationId, ControllerId, Namespace, Rev, Subject, TransId
+from common.tracing import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,18 @@ class ActivationMessage:
     """Through which the action was named; None when by its own package."""
     uuid: str = ""
     """Of the key that invokes, for what the platform invokes on in its name; not the key itself."""
+    trace: Trace | None = None
+    """Whose step this activation is; None where nobody follows it."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return what every line of the log says of it."""
+        names = {
+            "transid": self.transid,
+            "namespace": self.namespace,
+            "activation": self.activation_id,
+        }
+        return names if self.trace is None else names | {"trace": self.trace.trace_id}
 
     def __repr__(self) -> str:
         """Return what a log may show: no payload, no key."""

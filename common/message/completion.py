@@ -22,3 +22,12 @@ class Completion:
     is_at_fault: bool = False
     """The invoker itself is to blame that it ended badly: neither the code nor the store is."""
     result_is_apart: bool = False
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return what every line of the log says of it."""
+        return {
+            "transid": self.transid,
+            "namespace": self.record.namespace,
+            "activation": self.activation_id,
+        }

@@ -30,6 +30,7 @@ from common.message.event import UserEvent, of_wire
 from common.message.hint import Hint
 from common.message.ping import Ping
 from common.message.watching import News, Watch
+from common.tracing import Trace
 
 _ACTIVATION: Final = "payload"
 _COMPLETION: Final = "record"
@@ -141,6 +142,7 @@ def _activation_fields(message: ActivationMessage) -> dict[str, Any]:
         "stores": message.stores,
         "binding": None if message.binding is None else reference(message.binding),
         "uuid": message.uuid,
+        "trace": message.trace,
     }
 
 
@@ -150,6 +152,10 @@ def _ref_field(ref: BlobRef | None) -> list[Any] | None:
 
 def _ref(field: list[Any] | None) -> BlobRef | None:
     return None if field is None else BlobRef(*field)
+
+
+def _trace(field: list[str] | None) -> Trace | None:
+    return None if field is None else Trace(*field)
 
 
 def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
@@ -178,6 +184,7 @@ def _activation(payload: bytes, fields: dict[str, Any]) -> ActivationMessage:
         stores=fields.get("stores", True),
         binding=None if fields.get("binding") is None else referred(fields["binding"]),
         uuid=fields.get("uuid", ""),
+        trace=_trace(fields.get("trace")),
     )
 
 

@@ -17,12 +17,14 @@ from common.entity.names import QualifiedName
 from common.entity.parameters import overridden
 from common.errors import ParametersNotAllowed, RuntimeDeprecated
 from common.ids import ActivationId, TransId
+from common.tracing import Trace
 from controller.api import activation_answer
 from controller.api.bounds import payload_bytes
 from controller.api.route import Query, Route
 from controller.api.services import Services
 from controller.edge import address, answers, content, query
 from controller.edge.auth import IDENTITY
+from controller.edge.traces import TRACE
 from controller.edge.transid import TRANSID
 from controller.invoke.invocation import Accepted, Invocation
 from controller.invoke.resolve import Resolved
@@ -57,6 +59,7 @@ class Call(NamedTuple):
     """The payload, decoded; empty where there is none."""
     transid: TransId
     received_ms: int
+    trace: Trace | None = None
 
     def invocation(self, meant: Resolved) -> Invocation:
         """Return what is asked of the platform: *meant* is what the name stands for."""
@@ -67,6 +70,7 @@ class Call(NamedTuple):
             transid=self.transid,
             received_ms=self.received_ms,
             wait_ms=self.asked.wait_ms if self.asked.blocking else None,
+            trace=self.trace,
         )
 
 
@@ -137,6 +141,7 @@ class Invocations:
                 given=given,
                 transid=request[TRANSID],
                 received_ms=received_ms,
+                trace=request.get(TRACE),
             )
         )
         return answers.activation(answer.activation_id, answer.text, answer.status)

@@ -17,6 +17,7 @@ from common.entity.names import QualifiedName, is_legal
 from common.errors import BriskError, ResponseNotReady
 from common.ids import Namespace
 from common.message.activation import ActivationMessage
+from common.tracing import PARENT_HEADER
 from controller.api.services import Services
 from controller.api.shortcut import IDENTITY_S
 from controller.api.wait import Wait
@@ -24,6 +25,7 @@ from controller.api.webactions import DEFAULT_PACKAGE, NOT_TOLD, SECRET, refused
 from controller.edge import answers, content, cors
 from controller.edge.hot import PlainRequest, Reply, Spawn
 from controller.edge.raw import RawAnswers
+from controller.edge.traces import Traces
 from controller.edge.transid import TransactionIds
 from controller.invoke.invocation import Accepted, Invocation
 from controller.invoke.resolve import Resolved
@@ -77,6 +79,7 @@ class PageShortcut:
         self._services = services
         self._raw = raw
         self._transids = TransactionIds()
+        self._traces = Traces(services.settings.tracing.sample_share)
         self._wait_ms = services.settings.limits.blocking_wait_ms
         self._targets: dict[bytes, _Target | None] = {}
         self._owners: dict[Namespace, _Owner] = {}
@@ -135,6 +138,8 @@ class PageShortcut:
         metrics.count_request("web", answer.status)
         own = (pair for pair in answer.headers if pair[0].lower() != answers.ACTIVATION_HEADER)
         headers = [*own, (answers.ACTIVATION_HEADER, record.activation_id), *page.cors.items()]
+        if page.invocation.trace is not None:
+            headers.append((PARENT_HEADER, page.invocation.trace.parent))
         if answer.content_type is not None:
             headers.append(("Content-Type", answer.content_type))
         return self._raw.whole(answer.status, headers, answer.body, page.invocation.transid)
@@ -172,6 +177,7 @@ class PageShortcut:
             transid=self._transids.of(request.request_id.decode("latin-1")),
             received_ms=received_ms,
             wait_ms=self._wait_ms,
+            trace=self._traces.begun(),
         )
         asked_for = _first(asked, "access-control-request-headers")
         says_itself = answers_options(resolved.action)

@@ -21,6 +21,7 @@ from common.entity.identity import Identity
 from common.entity.names import QualifiedName, is_legal
 from common.errors import BriskError
 from common.message.activation import ActivationMessage
+from common.tracing import PARENT_HEADER
 from controller.api.bounds import payload_bytes
 from controller.api.invocations import (
     Asked,
@@ -36,6 +37,7 @@ from controller.edge import address, answers, auth, content, cors
 from controller.edge.gate import SERVER, refusal
 from controller.edge.hot import PlainRequest, Reply, Spawn
 from controller.edge.raw import RawAnswers
+from controller.edge.traces import Traces
 from controller.edge.transid import HEADER, TransactionIds
 
 PREFIX: Final = b"/api/v1/namespaces/"
@@ -77,6 +79,7 @@ class Shortcut:
         self._services = services
         self._invocations = invocations
         self._transids = TransactionIds()
+        self._traces = Traces(services.settings.tracing.sample_share)
         self._salt = secrets.token_bytes(32)
         self._known: dict[bytes, _Known] = {}
         self._targets: dict[bytes, _Target | None] = {}
@@ -152,6 +155,7 @@ class Shortcut:
             given,
             self._transids.of(request.request_id.decode("latin-1")),
             received_ms,
+            self._traces.begun(),
         )
 
     def _target(self, raw: bytes) -> _Target | None:
@@ -209,8 +213,10 @@ class Shortcut:
     def written(self, call: Call, ended: CallAnswer) -> bytes:
         """Return the bytes of the answer to an invocation that was begun."""
         metrics.count_request("invoke", ended.status)
+        traced = f"{PARENT_HEADER}: {call.trace.parent}\r\n" if call.trace else ""
         head = (
-            f"{HEADER}: {call.transid}\r\n{answers.ACTIVATION_HEADER}: {ended.activation_id}\r\n"
+            f"{traced}{HEADER}: {call.transid}\r\n"
+            f"{answers.ACTIVATION_HEADER}: {ended.activation_id}\r\n"
             f"Content-Length: {len(ended.text)}\r\n\r\n"
         )
         return b"".join(

@@ -23,6 +23,7 @@ from common.errors import ResourceExists
 from common.ids import RANDOM_BITS, ActivationId, DocId, TransId, accepted_ms, activation_id
 from common.log import logger
 from common.store.port import Missing
+from common.tracing import Trace
 from controller.api.bounds import effective, payload_bytes
 from controller.api.collection_list import LIST_QUERY, counted
 from controller.api.invocations import Asked, Call, Invocations
@@ -31,6 +32,7 @@ from controller.api.services import Services
 from controller.edge import address, answers, content, query
 from controller.edge.auth import IDENTITY
 from controller.edge.errors import answer_to, is_fault
+from controller.edge.traces import TRACE
 from controller.edge.transid import TRANSID
 from controller.entitlement import rights
 from controller.invoke import firing, repeats
@@ -55,6 +57,7 @@ class _Firing:
     identity: Identity
     payload: bytes
     start_ms: int
+    trace: Trace | None
 
 
 class Triggers:
@@ -193,7 +196,7 @@ class Triggers:
         trigger = await self._triggers.get(name)
         if not firing.active(trigger):
             return answers.nothing()
-        fire = _Firing(trigger, identity, payload or b"{}", start_ms)
+        fire = _Firing(trigger, identity, payload or b"{}", start_ms, request.get(TRACE))
         arguments = firing.arguments(trigger, request.headers, given)
         if key is None:
             fired = activation_id(start_ms, self._entropy.bits(RANDOM_BITS))
@@ -206,7 +209,7 @@ class Triggers:
         self, fire: "_Firing", fired: ActivationId, arguments: dict[str, Any], transid: TransId
     ) -> None:
         outcomes = await self._started(
-            fire.trigger, fire.identity, arguments, transid, fire.start_ms
+            fire.trigger, fire.identity, arguments, transid, fire.start_ms, fire.trace
         )
         await self._keep(fire, fired, outcomes)
 
@@ -251,6 +254,7 @@ class Triggers:
         arguments: dict[str, Any],
         transid: TransId,
         start_ms: int,
+        trace: Trace | None,
     ) -> dict[DocId, Outcome]:
         """Start every active rule's action, side by side, and return what came of each."""
         payload = codec.encode(arguments)
@@ -266,6 +270,7 @@ class Triggers:
                             given=arguments,
                             transid=transid,
                             received_ms=start_ms,
+                            trace=trace,
                         )
                     )
                 )
@@ -282,7 +287,11 @@ class Triggers:
             answer = answer_to(error)
             if is_fault(answer):
                 _log.error(
-                    "rule failed", transid=call.transid, action=call.name.doc_id, exc_info=error
+                    "rule failed",
+                    transid=call.transid,
+                    namespace=call.identity.namespace,
+                    action=call.name.doc_id,
+                    exc_info=error,
                 )
             return Refused(answer.status, answer.text or str(error))
 

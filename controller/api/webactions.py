@@ -29,6 +29,7 @@ from controller.api.route import Method, Route
 from controller.api.services import Services
 from controller.edge import answers, auth, content, cors
 from controller.edge.gate import refusal
+from controller.edge.traces import TRACE
 from controller.edge.transid import TRANSID
 from controller.invoke.invocation import Accepted, Invocation
 from controller.invoke.resolve import Resolved
@@ -174,6 +175,7 @@ class WebActions:
                 transid=request[TRANSID],
                 received_ms=received_ms,
                 wait_ms=self._limits.blocking_wait_ms,
+                trace=request.get(TRACE),
             )
         )
         if isinstance(outcome, Accepted):

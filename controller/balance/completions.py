@@ -92,9 +92,9 @@ class Completions:
             async with asyncio.timeout(FETCH_S):
                 record = await self._found(completion)
         except TimeoutError:
-            log.error("result_not_fetched", activation=activation_id, transid=completion.transid)
+            log.error("result_not_fetched", **completion.names)
         except Exception:  # a fault of ours must not end the others' waits
-            log.exception("result_not_fetched", activation=activation_id)
+            log.exception("result_not_fetched", **completion.names)
         finally:
             self._inflight.complete(activation_id, record)
 
@@ -106,8 +106,7 @@ class Completions:
                     completion.record.namespace, completion.activation_id
                 )
             except StoreError as error:
-                log.warning("result_not_there_yet", activation=completion.activation_id,
-                            transid=completion.transid, why=str(error))  # fmt: skip
+                log.warning("result_not_there_yet", **completion.names, why=str(error))
                 await asyncio.sleep(FETCH_PAUSE_S)
 
 

@@ -25,11 +25,13 @@ from common import metrics
 from common.ids import TransId
 from common.log import logger
 from common.metrics import RouteClass
+from common.tracing import PARENT_HEADER, STATE_HEADER
 from controller.edge import address, answers, auth, cors
 from controller.edge.auth import IDENTITY, Subjects
 from controller.edge.content import JSON, check_acceptable
 from controller.edge.errors import answer_to, is_fault
 from controller.edge.rejections import MethodNotAllowed, NoSuchRoute
+from controller.edge.traces import TRACE, Traces
 from controller.edge.transid import HEADER, TRANSID, TransactionIds
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,9 +50,11 @@ log = logger(__name__)
 class Gate:
     """Lets requests in. One per application."""
 
-    def __init__(self, subjects: Subjects) -> None:
+    def __init__(self, subjects: Subjects, sample_share: float) -> None:
+        """Let in who is among *subjects*; *sample_share* as `Traces` has it."""
         self._subjects = subjects
         self._transids = TransactionIds()
+        self._traces = Traces(sample_share)
         self._kinds: dict[object, RouteClass] = {}
 
     def open(self, handler: Handler, kind: RouteClass) -> Handler:
@@ -81,6 +85,11 @@ class Gate:
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             transid = self._transids.of(request.headers.get(HEADER))
             request[TRANSID] = transid
+            traced = self._traces.of(
+                request.headers.get(PARENT_HEADER), request.headers.get(STATE_HEADER)
+            )
+            if traced is not None:
+                request[TRACE] = traced
             try:
                 unmatched = request.match_info.http_exception
                 answer = await (
@@ -92,6 +101,8 @@ class Gate:
             if not answer.prepared:  # one that goes on for long has been begun by then
                 answer.headers[HEADER] = transid
                 answer.headers["Server"] = SERVER
+                if traced is not None:
+                    answer.headers[PARENT_HEADER] = traced.parent
             kind = self._kinds.get(request.match_info.handler, "other")
             metrics.count_request(kind, answer.status)
             return answer

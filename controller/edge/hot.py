@@ -253,7 +253,7 @@ class HotConnection(asyncio.Protocol):
                 self._is_plain &= value.lower() == b"keep-alive"
             case b"authorization" | b"x-request-id" | b"expect" | b"upgrade":
                 self._is_plain = False
-            case b"transfer-encoding" | b"content-encoding":
+            case b"transfer-encoding" | b"content-encoding" | b"traceparent":
                 self._is_plain = False
             case _:
                 pass

@@ -179,6 +179,7 @@ class ActionInvoker:
             uuid=identity.uuid,
             binding=asked.meant.binding,
             cause=asked.cause,
+            trace=asked.trace,
         )
 
     def _enter(self, message: ActivationMessage, action: Action, on_end: OnEnd) -> None:

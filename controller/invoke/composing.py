@@ -21,6 +21,7 @@ from common.errors import BriskError, NotAuthorized
 from common.ids import ActivationId
 from common.log import logger
 from common.message.activation import ActivationMessage
+from common.tracing import step_of
 from controller.invoke import conductor, sequence
 from controller.invoke.composite import Part, is_conductor
 from controller.invoke.invocation import Accepted, Invocation, Invoked
@@ -89,6 +90,7 @@ class Order:
         self, meant: Resolved, payload: bytes | None, *, received_ms: int, wait_ms: int
     ) -> Invocation:
         """Return the invocation of a part, which is waited for."""
+        trace = self.message.trace
         return Invocation(
             identity=self.identity,
             meant=meant,
@@ -97,6 +99,7 @@ class Order:
             received_ms=received_ms,
             wait_ms=wait_ms,
             cause=self.id,
+            trace=trace and trace.at(step_of(self.id)),
         )
 
 
@@ -197,8 +200,7 @@ class Composer:
         try:
             known = await self.parts_of(order.identity, order.action)
         except BriskError as error:
-            log.warning("sequence_not_begun", activation=order.id, why=str(error),
-                        transid=order.message.transid)  # fmt: skip
+            log.warning("sequence_not_begun", **order.message.names, why=str(error))
             return sequence.broken()
         waiting = [known[parsed(each)] for each in order.action.exec.components]
         last: Response | None = None
@@ -283,8 +285,7 @@ class Composer:
         except NOT_THERE:
             return conductor.Unusable(name, conductor.Why.NOT_FOUND), None
         except BriskError as error:
-            log.warning("component_not_read", activation=order.id, why=str(error),
-                        transid=order.message.transid)  # fmt: skip
+            log.warning("component_not_read", **order.message.names, why=str(error))
             return conductor.Failed(), None
         return conductor.Found(is_conductor(meant.action)), meant
 
@@ -321,8 +322,8 @@ class Composer:
                 )
             )
         except BriskError as error:
-            log.warning("part_not_invoked", activation=order.id, action=action.name.doc_id,
-                        transid=order.message.transid, why=str(error))  # fmt: skip
+            log.warning("part_not_invoked", action=action.name.doc_id, **order.message.names,
+                        why=str(error))  # fmt: skip
             return NotInvoked()
         if isinstance(outcome, Accepted):
             course.parts.append(Part(outcome.activation_id))

@@ -155,7 +155,7 @@ class Compositions:
                 self._promises.over(order.id)
             raise
         except Exception:
-            log.exception("composition_broke", activation=order.id, transid=order.message.transid)
+            log.exception("composition_broke", **order.message.names)
             response = sequence.broken()
         ended = self._ended(order, response, course, start_ms)
         await self._keep(order.message, ended)
@@ -182,6 +182,7 @@ class Compositions:
             uuid=identity.uuid,
             stores=identity.own.store_activations is not False,
             binding=asked.meant.binding,
+            trace=asked.trace,
         )
 
     async def _order(self, message: ActivationMessage) -> None:
@@ -234,8 +235,7 @@ class Compositions:
             try:
                 self._promises.took(delivery, message)
             except BusUnavailable as error:
-                log.error("start_not_noted", activation=message.activation_id,
-                          transid=message.transid, why=str(error))  # fmt: skip
+                log.error("start_not_noted", **message.names, why=str(error))
                 await asyncio.sleep(PAUSE_S)
             else:
                 _ = self._begin(self._ordered(message))
@@ -256,8 +256,7 @@ class Compositions:
         try:
             meant, payload = await self._notes.read(message)
         except BriskError as error:
-            log.warning("composition_not_read", activation=message.activation_id,
-                        transid=message.transid, why=str(error))  # fmt: skip
+            log.warning("composition_not_read", **message.names, why=str(error))
             return await self._unread(message, gone=isinstance(error, NOT_THERE))
         asked = Invocation(
             identity=identity_of(message),
@@ -286,8 +285,7 @@ class Compositions:
                 ended = record(message, interrupted(), start_ms=now_ms, end_ms=now_ms)
                 await self._keep(message, ended)
             except StoreError as error:
-                log.warning("record_not_looked_for", activation=message.activation_id,
-                            transid=message.transid, why=str(error))  # fmt: skip
+                log.warning("record_not_looked_for", **message.names, why=str(error))
                 await asyncio.sleep(PAUSE_S)
                 continue
             return delivery.settle()
@@ -316,7 +314,7 @@ class Compositions:
         try:
             self._records.put_composite(ended, message)
         except StoreError as error:
-            log.error("record_not_stored", activation=ended.activation_id, why=str(error))
+            log.error("record_not_stored", **message.names, why=str(error))
             return False
         return True
 

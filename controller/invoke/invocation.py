@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 from common.entity.activation import ActivationRecord
 from common.entity.identity import Identity
 from common.ids import ActivationId, TransId
+from common.tracing import Trace
 from controller.invoke.resolve import Resolved
 
 
@@ -24,6 +25,8 @@ class Invocation(NamedTuple):
     """How long the caller waits for the end; None: not at all."""
     cause: ActivationId | None = None
     """The sequence or composition that this is a part of."""
+    trace: Trace | None = None
+    """Whose step the activation will be; None where nobody follows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,8 +116,7 @@ class Promises:
             self._not_noted(note, error)
 
     def _not_noted(self, note: _Note, error: BusUnavailable) -> None:
-        log.warning("composition_not_noted", activation=note.message.activation_id,
-                    transid=note.message.transid, why=str(error))  # fmt: skip
+        log.warning("composition_not_noted", **note.message.names, why=str(error))
         note.is_lost = True
         if note.is_over:
             self._settle(note)

@@ -25,14 +25,20 @@ class Api:
         self.url = url
         self.authorization = f"Basic {b64encode(auth.encode()).decode()}"
 
-    def call(self, method: str, path: str, body: object = None) -> Answered:
+    def call(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> Answered:
         """Send one request; *path* begins after `/api/v1/namespaces/_/` unless with a slash."""
         where = path if path.startswith("/") else f"/api/v1/namespaces/_/{path}"
         request = urllib.request.Request(
             self.url + where,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"Authorization": self.authorization, "Content-Type": "application/json"},
+            headers={
+                "Authorization": self.authorization,
+                "Content-Type": "application/json",
+                **(headers or {}),
+            },
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

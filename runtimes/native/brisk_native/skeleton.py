@@ -70,6 +70,8 @@ class SkeletonRunner:
         value = request.pop("value", {})
         if not isinstance(value, (dict, list)):
             return Reply(404, error_body(_NO_ARGUMENT))
+        for name in ("traceparent", "tracestate"):  # of this call, not of one before it
+            os.environ.pop(f"__OW_{name.upper()}", None)
         export({f"__OW_{key.upper()}": text for key, text in request.items()})
         try:
             last = self._last_line(json.dumps(value, separators=(",", ":")).encode())

@@ -83,6 +83,9 @@ class Runner {
       const text = `the argument must be a dictionary but has type '${type}'.`;
       return refusal(403, `Internal system error: ${text}`);
     }
+    // A trace that this call does not tell of was that of a call before it.
+    if (context.traceparent === undefined) delete process.env.__OW_TRACEPARENT;
+    if (context.tracestate === undefined) delete process.env.__OW_TRACESTATE;
     exportEnvironment(context, '__OW_', 'upper');
     this._status = RUNNING;
     return this._call(argument);

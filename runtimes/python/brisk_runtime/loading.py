@@ -64,6 +64,9 @@ def read_order(value: Any) -> Order | None:
     return Order(code, bool(value.get("binary")), main, env) if code else None
 
 
+_OF_ONE_CALL = ("traceparent", "tracestate")
+
+
 def export(variables: dict[str, Any]) -> None:
     """Put *variables* into the environment; what is no text becomes JSON."""
     environ = os.environ
@@ -74,6 +77,17 @@ def export(variables: dict[str, Any]) -> None:
                 environ[name] = text
             except ValueError:  # a zero byte, or "=" in the name: the system has no such variable
                 continue
+
+
+def export_call(context: dict[str, Any]) -> None:
+    """Put what one call tells into the environment.
+
+    A trace that it does not tell of was that of a call before it, and is none of its own.
+    """
+    for name in _OF_ONE_CALL:
+        if name not in context and (left := f"__OW_{name.upper()}") in os.environ:
+            del os.environ[left]
+    export({f"__OW_{key.upper()}": text for key, text in context.items()})
 
 
 def load(order: Order) -> Callable[[Any], Any]:

@@ -105,7 +105,7 @@ class Runner:
         except ValueError as error:
             return refusal(400, f"Error unmarshaling request: {error}")
         value = request.pop("value", None)
-        loading.export({f"__OW_{key.upper()}": text for key, text in request.items()})
+        loading.export_call(request)
         try:
             return self._call(function, {} if value is None else value)
         finally:
@@ -125,7 +125,7 @@ class Runner:
             return refusal(400, f"Error unmarshaling request: {error}")
         value = request.pop("value", None)
         # Of the process, and so of whichever call came last, as in OpenWhisk.
-        loading.export({f"__OW_{key.upper()}": text for key, text in request.items()})
+        loading.export_call(request)
         try:
             return _answer(await function({} if value is None else value))
         except BaseException as error:
