@@ -29,6 +29,7 @@ from controller.edge.traces import Traces
 from controller.edge.transid import TransactionIds
 from controller.invoke.invocation import Accepted, Invocation
 from controller.invoke.resolve import Resolved
+from controller.web.delivery import Hopes, delivered, hopes_of
 from controller.web.request import WebRequest, answers_options, arguments, is_web
 from controller.web.response import rendered, split_extension
 
@@ -63,6 +64,7 @@ class _Page(NamedTuple):
     invocation: Invocation
     extension: str
     accept: str | None
+    hopes: Hopes
     cors: Mapping[str, str]
 
     def ended(self, record: ActivationRecord) -> bytes:
@@ -131,6 +133,7 @@ class PageShortcut:
         """Return what the action made of the request, or why that can't be shown."""
         try:
             answer = rendered(record.response, page.extension)
+            answer = delivered(answer, page.invocation.meant.action.annotations, page.hopes)
             if answer.content_type is not None:
                 content.check_acceptable(page.accept, answer.content_type)
         except Exception as error:
@@ -186,6 +189,7 @@ class PageShortcut:
             invocation,
             target.extension,
             _first(asked, "accept"),
+            hopes_of(asked.method, asked.headers),
             {} if says_itself else cors.of_web(asked_for),
         )
 

@@ -33,6 +33,7 @@ from controller.edge.traces import TRACE
 from controller.edge.transid import TRANSID
 from controller.invoke.invocation import Accepted, Invocation
 from controller.invoke.resolve import Resolved
+from controller.web.delivery import delivered, hopes_of
 from controller.web.request import WebRequest, answers_options, arguments, is_web
 from controller.web.response import WebAnswer, rendered, split_extension
 
@@ -181,6 +182,8 @@ class WebActions:
         if isinstance(outcome, Accepted):
             raise ResponseNotReady
         answer = rendered(outcome.record.response, extension)
+        hopes = hopes_of(asked.method, asked.headers)
+        answer = delivered(answer, resolved.action.annotations, hopes)
         if answer.content_type is not None:
             content.check_acceptable(request.headers.get("Accept"), answer.content_type)
         shown = _shown(answer)
