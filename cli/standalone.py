@@ -35,6 +35,7 @@ from common.ids import ControllerId, InvokerId, Namespace
 from common.listener import listening, url_of
 from common.message import topics
 from common.metrics import Dependency
+from common.namespace_metrics import NAMESPACES
 from common.patience import Patience
 from common.service import serving
 from common.settings import Settings
@@ -227,7 +228,7 @@ async def running(
             health.watched(_checks(stores, all_up(services.invoker_health)))
         )
         health.begin()
-        stack.enter_context(_shown(pool.books, driver, stores, journal, bus))
+        stack.enter_context(_shown(settings, pool.books, driver, stores, journal, bus))
         await stack.enter_async_context(
             served(
                 services,
@@ -378,9 +379,15 @@ def _manifest() -> Manifest:
 
 
 def _shown(
-    books: Books, driver: ProcessDriver, stores: SqliteStores, journal: Journal, bus: MemoryBus
+    settings: Settings,
+    books: Books,
+    driver: ProcessDriver,
+    stores: SqliteStores,
+    journal: Journal,
+    bus: MemoryBus,
 ) -> AbstractContextManager[None]:
     """Have the gauges read what these parts hold, while inside."""
+    NAMESPACES.bound(settings.metrics.most_namespaces)
     return metrics.shown(
         {
             **gauges.of(books),

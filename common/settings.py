@@ -30,6 +30,7 @@ from common.settings_services import KafkaSettings as KafkaSettings
 from common.settings_services import PriceSettings as PriceSettings
 from common.settings_services import RetentionSettings as RetentionSettings
 from common.settings_services import StoreSettings as StoreSettings
+from common.settings_telemetry import MetricSettings as MetricSettings
 from common.settings_telemetry import StreamSettings as StreamSettings
 from common.settings_telemetry import TracingSettings as TracingSettings
 from common.settings_telemetry import UserEventSettings as UserEventSettings
@@ -282,6 +283,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     price: PriceSettings = PriceSettings()
     stream: StreamSettings = StreamSettings()
+    metrics: MetricSettings = MetricSettings()
     tracing: TracingSettings = TracingSettings()
     user_events: UserEventSettings = UserEventSettings()
     kafka: KafkaSettings = KafkaSettings()

@@ -22,6 +22,14 @@ class UserEventSettings(Group):
     """How many may wait to be sent. What is more is dropped, and counted."""
 
 
+class MetricSettings(Group):
+    """What `/metrics` shows."""
+
+    most_namespaces: int = Field(default=50, ge=0, le=1_000)
+    """How many namespaces have series of their own, the busiest; all others are `_other`. Each of
+    them has seven in an invoker. 0 names none."""
+
+
 class TracingSettings(Group):
     """Traces: which requests can be followed from hop to hop, as W3C Trace Context has it."""
 

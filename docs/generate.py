@@ -128,7 +128,8 @@ def metric_list() -> str:
     lines = [
         "# Metrics",
         _ORIGIN,
-        "Served at `/metrics` in Prometheus' text format. All series exist from the start.",
+        "Served at `/metrics` in Prometheus' text format. All series exist from the start, but "
+        "those of namespaces: of the busiest each has its own, and all others are `_other`.",
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",

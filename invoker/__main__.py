@@ -27,6 +27,7 @@ from common.listener import listening, url_of
 from common.message import topics
 from common.message.ping import Ping
 from common.metrics import Dependency
+from common.namespace_metrics import NAMESPACES
 from common.patience import Patience
 from common.service import patiently, serving
 from common.settings import Settings, UnusableSettings
@@ -113,6 +114,7 @@ async def serve(stop: asyncio.Event) -> None:
             max_under_way=settings.pool.max_waiting,
         )
         await stack.enter_async_context(health.watched(checks))
+        NAMESPACES.bound(settings.metrics.most_namespaces)
         stack.enter_context(metrics.shown(gauges.of(pool.books)))
         patience = Patience(settings.http.drain_s, clock)
         await stack.enter_async_context(serving(invoker.serve(patience.left_s)))

@@ -34,6 +34,7 @@ from common.ids import InvokerId
 from common.log import logger
 from common.message import topics
 from common.message.activation import ActivationMessage
+from common.namespace_metrics import NAMESPACES
 from common.store.port import ActivationStore, Missing, StoreError
 from common.user_events import UserEvents
 from invoker import hints, outcome, record
@@ -180,6 +181,7 @@ class Invoker:
             delivery.settle()
         self.ended += 1
         metrics.count_ended(ended)
+        NAMESPACES.busiest.count(ended)
         self._events.activation(ended, message.uuid)
 
     def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:

@@ -29,7 +29,7 @@ COUNTS = {
     "replication", "capacity", "prefetch", "bulk_records", "bulks_in_flight",
     "id", "count", "max_compositions", "max_apis", "max_keys",
     "max_streams", "max_streams_per_namespace", "max_firings", "max_sources",
-    "sample_share",
+    "sample_share", "most_namespaces",
 }  # fmt: skip
 
 

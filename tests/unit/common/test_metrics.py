@@ -87,7 +87,7 @@ def test_every_name_says_part_what_and_unit() -> None:
     for family in metrics.REGISTRY.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert re.fullmatch(
-            rf"brisk_(controller|invoker|pool|driver|store|bus|http|entitlement|health|log|stream|(user_)?events)_[a-z_]*{units}",
+            rf"brisk_(controller|invoker|pool|driver|store|bus|http|entitlement|health|log|namespace|stream|(user_)?events)_[a-z_]*{units}",
             name,
         )
         assert family.documentation.endswith(".")
