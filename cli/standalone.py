@@ -228,7 +228,8 @@ async def running(
             health.watched(_checks(stores, all_up(services.invoker_health)))
         )
         health.begin()
-        stack.enter_context(_shown(settings, pool.books, driver, stores, journal, bus))
+        NAMESPACES.bound(settings.metrics.most_namespaces)
+        stack.enter_context(_shown(pool.books, driver, stores, journal, bus))
         await stack.enter_async_context(
             served(
                 services,
@@ -379,15 +380,9 @@ def _manifest() -> Manifest:
 
 
 def _shown(
-    settings: Settings,
-    books: Books,
-    driver: ProcessDriver,
-    stores: SqliteStores,
-    journal: Journal,
-    bus: MemoryBus,
+    books: Books, driver: ProcessDriver, stores: SqliteStores, journal: Journal, bus: MemoryBus
 ) -> AbstractContextManager[None]:
     """Have the gauges read what these parts hold, while inside."""
-    NAMESPACES.bound(settings.metrics.most_namespaces)
     return metrics.shown(
         {
             **gauges.of(books),
