@@ -23,7 +23,7 @@ import common
 import controller
 import invoker
 from cli.upkeep import archive
-from common import metrics
+from common import metrics, namespace_metrics
 from common.errors import BriskError
 from common.settings import Settings, SettingsPlace
 from controller.edge import errors
@@ -125,6 +125,7 @@ _KINDS: Final = {int: "whole number", float: "number", bool: "`true`, `false`", 
 
 def metric_list() -> str:
     """Return the page of all metrics, with the values that labels can have."""
+    assert namespace_metrics.NAMESPACES, "those of namespaces are declared beside the others"
     lines = [
         "# Metrics",
         _ORIGIN,
