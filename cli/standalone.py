@@ -53,7 +53,7 @@ from controller.balance.port import UP, all_up
 from controller.balance.single import SingleInvoker
 from controller.budgeting import budgets_of
 from controller.entitlement.entitlement import Entitlement
-from controller.events.service import Events
+from controller.events.late import LateEvents
 from controller.hearing import Hearing
 from controller.invoke.action import ActionInvoker
 from controller.invoke.compositions import Bounds, Compositions
@@ -199,7 +199,7 @@ async def running(
             hearing.own_records,
         )
         await stack.enter_async_context(entrance.open(patience.left_s))
-        events = Events(settings.events, stores.entities, stores.meta, secret, clock, url=url)
+        events = LateEvents(settings.events, stores.entities, stores.meta, secret, clock, url=url)
         services = Services(
             settings=settings,
             clock=clock,
@@ -210,7 +210,7 @@ async def running(
             subjects=subjects,
             registries=RegistryStore(stores.entities, lambda: seal, clock),
             repeats=RepeatedFirings(stores.entities),
-            events=events.face,
+            events=events,
             entitlement=Entitlement(clock, inflight, budgets=budgets, tell=hearing.events.metric),
             budgets=budgets,
             invoker=entrance,
