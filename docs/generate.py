@@ -125,7 +125,9 @@ _KINDS: Final = {int: "whole number", float: "number", bool: "`true`, `false`", 
 
 def metric_list() -> str:
     """Return the page of all metrics, with the values that labels can have."""
-    assert namespace_metrics.NAMESPACES, "those of namespaces are declared beside the others"
+    assert namespace_metrics.NAMESPACES is not None, (
+        "those of namespaces are declared beside the others"
+    )
     lines = [
         "# Metrics",
         _ORIGIN,
