@@ -46,7 +46,8 @@ from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
 from common.store.sqlite import SqliteStores
 from common.store.subjects import SubjectStore
-from common.user_events import UserEvents
+from common.telemetry.spans import require_library
+from common.telemetry.telling import Telling
 from controller.app import Services, served
 from controller.balance.inflight import InFlight
 from controller.balance.port import UP, all_up
@@ -113,6 +114,7 @@ async def running(
     clock: None is that of this machine; tests may have one that they put forward.
     Raises `BriskError` when it cannot start; nothing is left behind then.
     """
+    require_library(settings.tracing)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(data_folder.opened(data))
         log_file = stack.enter_context(folder.opened_log())
@@ -147,8 +149,7 @@ async def running(
         await install(catalog, manifest, stores.meta, clock)
         await _reconcile(driver)
 
-        journal, bus = await _bus(settings, folder)
-        stack.push_async_callback(bus.close)
+        journal, bus = await _bus(settings, folder, stack)
         pool = await stack.enter_async_context(
             Pool.open(
                 books=opening.opened(INVOKER, settings.pool, everything, report),
@@ -169,7 +170,7 @@ async def running(
             actions=PatientActions(catalog.actions, clock, wait_s=settings.invoker.fetch_wait_s),
             activations=stores.activations,
             clock=clock,
-            events=UserEvents(f"invoker{INVOKER}", bus, clock, settings.user_events),
+            telling=Telling.of(f"invoker{INVOKER}", bus, clock, settings),
             max_under_way=settings.pool.max_waiting,
         )
         budgets = await stack.enter_async_context(
@@ -231,12 +232,7 @@ async def running(
         NAMESPACES.bound(settings.metrics.most_namespaces)
         stack.enter_context(_shown(pool.books, driver, stores, journal, bus))
         await stack.enter_async_context(
-            served(
-                services,
-                listener,
-                drain_s=settings.http.drain_s,
-                end_waits=entrance.end_waits,
-            )
+            served(services, listener, drain_s=settings.http.drain_s, end_waits=entrance.end_waits)
         )
         await stack.enter_async_context(serving(events.run()))
         stack.callback(patience.begin)
@@ -315,9 +311,13 @@ def _sandboxes(
     return defaults, (*report.degradations, *reach.consequences(wanted, network))
 
 
-async def _bus(settings: Settings, folder: DataFolder) -> tuple[Journal, MemoryBus]:
+async def _bus(
+    settings: Settings, folder: DataFolder, closing: AsyncExitStack
+) -> tuple[Journal, MemoryBus]:
     journal = await Journal.open(folder.journal)
-    return journal, MemoryBus(journal, capacity=settings.pool.max_waiting)
+    bus = MemoryBus(journal, capacity=settings.pool.max_waiting)
+    closing.push_async_callback(bus.close)
+    return journal, bus
 
 
 async def _reconcile(driver: ProcessDriver) -> None:

@@ -36,6 +36,16 @@ class TracingSettings(Group):
     sample_share: float = Field(default=0.0, ge=0, le=1)
     """For which share of the requests that bring no `traceparent` one is made. Those that bring one
     keep it, whatever this is."""
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+[^\s]*$")
+    """Where spans are sent by OTLP over HTTP, such as `http://collector:4318`; `/v1/traces` is put
+    behind it. None sends none. It takes `pip install 'brisk-faas[otel]'`."""
+    otlp_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """How long the collector may take for a batch, all tries together. A stopping process waits
+    so long and two seconds at most."""
+    flush_ms: int = Field(default=1_000, ge=1)
+    """How long a span may wait for others to be sent with it."""
+    max_waiting: int = Field(default=10_000, ge=1)
+    """How many may wait to be sent. What is more is dropped, and counted."""
 
 
 class StreamSettings(Group):

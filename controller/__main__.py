@@ -35,6 +35,7 @@ from common.store.registries import RegistryStore
 from common.store.secrets_file import InstallationSecret
 from common.store.subject_admin import NamespaceExists
 from common.store.subjects import SubjectStore
+from common.telemetry.spans import require_library
 from controller.app import Services, served
 from controller.balance.inflight import InFlight
 from controller.balance.kinds import OfferedKinds
@@ -74,6 +75,7 @@ async def serve(stop: asyncio.Event) -> None:
     settings = Settings.of_environment()
     if settings.data is None:
         raise UnusableSettings("BRISK_DATA has to name a folder of this controller's own.")
+    require_library(settings.tracing)
     clock = SystemClock()
     health = Health(clock, "couchdb", "kafka", "spool", "invokers")
     async with AsyncExitStack() as stack:
@@ -115,12 +117,11 @@ async def serve(stop: asyncio.Event) -> None:
                 await patiently(health, "kafka", listen, stop)
         await stack.enter_async_context(traffic.hearing.served())
         await stack.enter_async_context(serving(_tick(traffic)))
-        name = f"controller{settings.controller.id}"
         housekeeper = Housekeeper(
             stores,
             settings.retention,
             clock,
-            name=name,
+            name=f"controller{settings.controller.id}",
             for_others=settings.couchdb.member is not None,
         )
         await stack.enter_async_context(serving(housekeeper.run()))

@@ -81,7 +81,8 @@ def table(services: Services) -> tuple[Route, ...]:
 
 def build_app(services: Services) -> web.Application:
     """Return the application that serves the API with *services*."""
-    gate = Gate(services.subjects, services.settings.tracing.sample_share)
+    sample_share = services.settings.tracing.sample_share
+    gate = Gate(services.subjects, sample_share, services.spans, services.clock)
     app = web.Application(middlewares=[gate.middleware()])
     register(table(services), app.router, gate)
 

@@ -12,6 +12,7 @@ from common.ids import ControllerId
 from common.service import serving
 from common.settings import Settings
 from common.store.port import ActivationStore
+from common.telemetry.telling import Telling
 from common.user_events import UserEvents
 from controller.balance.completions import Completions, Judge
 from controller.balance.inflight import InFlight
@@ -30,8 +31,8 @@ class Hearing:
     """Hears of what the controller records itself."""
     streams: ActivationStreams
     """Is told of both."""
-    events: UserEvents
-    """What this controller tells of both, and of limits."""
+    telling: Telling
+    """What this controller tells of both, of limits, and of requests that are traced."""
     event_streams: EventStreams
     """Who follows what all processes tell."""
 
@@ -52,7 +53,7 @@ class Hearing:
 
         also: told of each record, beside those who follow activations.
         """
-        events = UserEvents(f"controller{controller}", bus, clock, settings.user_events)
+        telling = Telling.of(f"controller{controller}", bus, clock, settings)
         streams = ActivationStreams(
             controller, bus=bus, activations=activations, clock=clock, settings=settings.stream
         )
@@ -66,11 +67,16 @@ class Hearing:
         )
         return cls(
             completions,
-            OwnRecords(activations, ended, events),
+            OwnRecords(activations, ended, telling),
             streams,
-            events,
+            telling,
             EventStreams(bus, settings.stream, are_told=settings.user_events.enabled),
         )
+
+    @property
+    def events(self) -> UserEvents:
+        """Return what this controller tells a namespace's own tools."""
+        return self.telling.events
 
     @property
     def listens(self) -> list[Callable[[], Awaitable[None]]]:
@@ -101,6 +107,6 @@ class Hearing:
             async with (
                 serving(self.completions.serve()),
                 serving(self.streams.serve()),
-                serving(self.events.serve()),
+                serving(self.telling.serve()),
             ):
                 yield

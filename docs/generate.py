@@ -26,6 +26,7 @@ from cli.upkeep import archive
 from common import metrics, namespace_metrics
 from common.errors import BriskError
 from common.settings import Settings, SettingsPlace
+from common.telemetry import span_metrics
 from controller.edge import errors
 from docs import states, surface
 
@@ -125,9 +126,8 @@ _KINDS: Final = {int: "whole number", float: "number", bool: "`true`, `false`", 
 
 def metric_list() -> str:
     """Return the page of all metrics, with the values that labels can have."""
-    assert namespace_metrics.NAMESPACES is not None, (
-        "those of namespaces are declared beside the others"
-    )
+    for others in (namespace_metrics.NAMESPACES, span_metrics.SPANS):
+        assert others is not None, "those of namespaces and of spans are declared beside the others"
     lines = [
         "# Metrics",
         _ORIGIN,

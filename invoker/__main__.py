@@ -34,7 +34,8 @@ from common.settings import Settings, UnusableSettings
 from common.store.actions import ActionStore
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
-from common.user_events import UserEvents
+from common.telemetry.spans import require_library
+from common.telemetry.telling import Telling
 from invoker.actions import PatientActions
 from invoker.driver import reach
 from invoker.driver.docker.driver import DockerDriver
@@ -62,6 +63,7 @@ async def serve(stop: asyncio.Event) -> None:
     settings = Settings.of_environment()
     if settings.data is None:
         raise UnusableSettings("BRISK_DATA has to name a folder of this invoker's own.")
+    require_library(settings.tracing)
     clock = SystemClock()
     has_engine = settings.invoker.driver == "docker"
     engine: tuple[Dependency, ...] = ("engine",) if has_engine else ()
@@ -108,9 +110,7 @@ async def serve(stop: asyncio.Event) -> None:
             ),
             activations=ground.stores.activations,
             clock=clock,
-            events=UserEvents(
-                f"invoker{settings.invoker.id}", ground.bus, clock, settings.user_events
-            ),
+            telling=Telling.of(f"invoker{settings.invoker.id}", ground.bus, clock, settings),
             max_under_way=settings.pool.max_waiting,
         )
         await stack.enter_async_context(health.watched(checks))

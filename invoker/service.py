@@ -36,7 +36,7 @@ from common.message import topics
 from common.message.activation import ActivationMessage
 from common.namespace_metrics import NAMESPACES
 from common.store.port import ActivationStore, Missing, StoreError
-from common.user_events import UserEvents
+from common.telemetry.telling import Telling
 from invoker import hints, outcome, record
 from invoker.actions import PatientActions
 from invoker.answers import Answers
@@ -81,12 +81,12 @@ class Invoker:
         actions: PatientActions,
         activations: ActivationStore,
         clock: Clock,
-        events: UserEvents,
+        telling: Telling,
         max_under_way: int,
     ) -> None:
         """Make an invoker that holds at most *max_under_way* messages at a time.
 
-        events: told of each activation that ended.
+        telling: told of each activation that ended.
         """
         self.invoker_id = invoker_id
         self.ended = 0
@@ -97,7 +97,7 @@ class Invoker:
         self._activations = activations
         self._answers = Answers(invoker_id, bus, activations)
         self._clock = clock
-        self._events = events
+        self._telling = telling
         self._max_under_way = max_under_way
         self._tasks: asyncio.TaskGroup | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -123,7 +123,7 @@ class Invoker:
             listening = self._tasks.create_task(
                 hints.listen(self._bus, self.invoker_id, self._pool)
             )
-            telling = self._tasks.create_task(self._events.serve())
+            telling = self._tasks.create_task(self._telling.serve())
             self._hire()
             try:
                 await self._dismissed.wait()
@@ -182,7 +182,7 @@ class Invoker:
         self.ended += 1
         metrics.count_ended(ended)
         NAMESPACES.busiest.count(ended)
-        self._events.activation(ended, message.uuid)
+        self._telling.activation(ended, message)
 
     def _interrupted(self, delivery: Delivery, message: ActivationMessage) -> None:
         """Record what is broken off because the platform stops; what cannot be, stays unsettled."""

@@ -138,7 +138,7 @@ class PageShortcut:
                 content.check_acceptable(page.accept, answer.content_type)
         except Exception as error:
             return self._refused(page, error)
-        metrics.count_request("web", answer.status)
+        self._counted(page, answer.status)
         own = (pair for pair in answer.headers if pair[0].lower() != answers.ACTIVATION_HEADER)
         headers = [*own, (answers.ACTIVATION_HEADER, record.activation_id), *page.cors.items()]
         if page.invocation.trace is not None:
@@ -158,8 +158,21 @@ class PageShortcut:
     def _refused(self, page: _Page, error: Exception) -> bytes:
         transid, name = page.invocation.transid, page.invocation.meant.action.name
         response = refused(error, transid, "GET", str(name), page.cors)
-        metrics.count_request("web", response.status)
+        self._counted(page, response.status)
         return self._raw.of(response, transid)
+
+    def _counted(self, page: _Page, status: int) -> None:
+        metrics.count_request("web", status)
+        asked = page.invocation
+        if asked.trace is not None:
+            self._services.spans.request(
+                asked.trace,
+                method="GET",
+                route="web",
+                status=status,
+                transid=asked.transid,
+                received_ms=asked.received_ms,
+            )
 
     def _page(
         self, request: PlainRequest, target: _Target, owner: Identity, received_ms: int

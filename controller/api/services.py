@@ -13,6 +13,7 @@ from common.settings import Settings
 from common.store.catalog import Catalog
 from common.store.port import ActivationStore
 from common.store.registries import RegistryStore
+from common.telemetry.spans import Spans
 from controller.balance.inflight import OnEnd
 from controller.billing.budgets import Shown
 from controller.edge.auth import Subjects
@@ -109,3 +110,8 @@ class Services:
     """Who follows user events."""
     health: Health
     """What this process stands on."""
+
+    @property
+    def spans(self) -> Spans:
+        """Who is told of requests that are traced."""
+        return self.own_records.telling.spans

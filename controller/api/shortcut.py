@@ -212,7 +212,7 @@ class Shortcut:
 
     def written(self, call: Call, ended: CallAnswer) -> bytes:
         """Return the bytes of the answer to an invocation that was begun."""
-        metrics.count_request("invoke", ended.status)
+        self._counted(call, ended.status)
         traced = f"{PARENT_HEADER}: {call.trace.parent}\r\n" if call.trace else ""
         head = (
             f"{traced}{HEADER}: {call.transid}\r\n"
@@ -226,8 +226,20 @@ class Shortcut:
     def refused(self, call: Call, error: Exception) -> bytes:
         """Return the bytes of the answer to an invocation that was not begun."""
         refused = refusal(error, call.transid, method="POST", path=f"actions/{call.name.name}")
-        metrics.count_request("invoke", refused.status)
+        self._counted(call, refused.status)
         return self._raw.of(refused, call.transid)
+
+    def _counted(self, call: Call, status: int) -> None:
+        metrics.count_request("invoke", status)
+        if call.trace is not None:
+            self._services.spans.request(
+                call.trace,
+                method="POST",
+                route="invoke",
+                status=status,
+                transid=call.transid,
+                received_ms=call.received_ms,
+            )
 
 
 class _Words(NamedTuple):

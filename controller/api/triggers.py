@@ -58,6 +58,7 @@ class _Firing:
     payload: bytes
     start_ms: int
     trace: Trace | None
+    transid: TransId
 
 
 class Triggers:
@@ -196,7 +197,8 @@ class Triggers:
         trigger = await self._triggers.get(name)
         if not firing.active(trigger):
             return answers.nothing()
-        fire = _Firing(trigger, identity, payload or b"{}", start_ms, request.get(TRACE))
+        traced, transid = request.get(TRACE), request[TRANSID]
+        fire = _Firing(trigger, identity, payload or b"{}", start_ms, traced, transid)
         arguments = firing.arguments(trigger, request.headers, given)
         if key is None:
             fired = activation_id(start_ms, self._entropy.bits(RANDOM_BITS))
@@ -301,7 +303,7 @@ class Triggers:
         """Keep the record, unless the namespace keeps none. Raises `StoreUnavailable`."""
         if fire.identity.own.store_activations is False:
             return
-        self._services.own_records.put(
+        self._services.own_records.put_firing(
             firing.record(
                 fire.trigger,
                 activation_id=fired,
@@ -310,7 +312,9 @@ class Triggers:
                 payload=fire.payload,
                 start_ms=fire.start_ms,
                 logs=firing.log(fire.trigger, outcomes),
-            )
+            ),
+            fire.trace,
+            fire.transid,
         )
         await self._services.own_records.sync()
 

@@ -21,11 +21,13 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from common import metrics
+from common import metrics, tracing
+from common.clock import Clock
 from common.ids import TransId
 from common.log import logger
 from common.metrics import RouteClass
-from common.tracing import PARENT_HEADER, STATE_HEADER
+from common.telemetry.spans import Spans
+from common.tracing import PARENT_HEADER, STATE_HEADER, Trace
 from controller.edge import address, answers, auth, cors
 from controller.edge.auth import IDENTITY, Subjects
 from controller.edge.content import JSON, check_acceptable
@@ -50,8 +52,13 @@ log = logger(__name__)
 class Gate:
     """Lets requests in. One per application."""
 
-    def __init__(self, subjects: Subjects, sample_share: float) -> None:
-        """Let in who is among *subjects*; *sample_share* as `Traces` has it."""
+    def __init__(self, subjects: Subjects, sample_share: float, spans: Spans, clock: Clock) -> None:
+        """Let in who is among *subjects*; *sample_share* as `Traces` has it.
+
+        spans: told of each request that is traced.
+        """
+        self._spans = spans
+        self._clock = clock
         self._subjects = subjects
         self._transids = TransactionIds()
         self._traces = Traces(sample_share)
@@ -88,8 +95,10 @@ class Gate:
             traced = self._traces.of(
                 request.headers.get(PARENT_HEADER), request.headers.get(STATE_HEADER)
             )
+            received_ms = 0
             if traced is not None:
                 request[TRACE] = traced
+                received_ms = self._clock.now_ms()
             try:
                 unmatched = request.match_info.http_exception
                 answer = await (
@@ -105,9 +114,25 @@ class Gate:
                     answer.headers[PARENT_HEADER] = traced.parent
             kind = self._kinds.get(request.match_info.handler, "other")
             metrics.count_request(kind, answer.status)
+            if traced is not None and self._spans.is_on:
+                self._tell(request, traced, kind, answer.status, received_ms)
             return answer
 
         return gate
+
+    def _tell(
+        self, request: web.Request, traced: Trace, kind: RouteClass, status: int, received_ms: int
+    ) -> None:
+        brought = tracing.read(request.headers.get(PARENT_HEADER, ""))
+        self._spans.request(
+            traced,
+            method=request.method,
+            route=kind,
+            status=status,
+            transid=request[TRANSID],
+            received_ms=received_ms,
+            parent=brought.step if brought else None,
+        )
 
     async def _identify(self, request: web.Request) -> None:
         header = request.headers.get("Authorization")

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from common.entity.activation import ActivationRecord
-from common.ids import ActivationId, Namespace
+from common.ids import ActivationId, Namespace, TransId
 from common.message.activation import ActivationMessage
 from common.store.port import ActivationStore
-from common.user_events import UserEvents
+from common.telemetry.telling import Telling
+from common.tracing import Trace
 from controller.invoke.composite import kept
 
 Tell: TypeAlias = Callable[[ActivationRecord], None]
@@ -21,11 +22,11 @@ Tell: TypeAlias = Callable[[ActivationRecord], None]
 class OwnRecords:
     """Of one controller."""
 
-    def __init__(self, activations: ActivationStore, tell: Tell, events: UserEvents) -> None:
+    def __init__(self, activations: ActivationStore, tell: Tell, telling: Telling) -> None:
         """Keep records with *activations*; *tell* hears of each that is kept."""
+        self.telling = telling
         self._activations = activations
         self._tell = tell
-        self._events = events
 
     def put(self, record: ActivationRecord) -> None:
         """Keep *record*; it survives `kill -9`. Raises `StoreUnavailable`."""
@@ -35,7 +36,12 @@ class OwnRecords:
     def put_composite(self, record: ActivationRecord, message: ActivationMessage) -> None:
         """Keep what is to be kept of the *record* of what *message* ordered. Raises as `put`."""
         self.put(kept(record, stores=message.stores))
-        self._events.activation(record, message.uuid)
+        self.telling.activation(record, message)
+
+    def put_firing(self, record: ActivationRecord, trace: Trace | None, transid: TransId) -> None:
+        """Keep the *record* of the firing of a trigger. Raises as `put`."""
+        self.put(record)
+        self.telling.spans.activation(record, trace, transid)
 
     async def sync(self) -> None:
         """Return when every record that was put would survive a power cut."""

@@ -15,8 +15,10 @@ from common.ids import ActivationId, ControllerId, Namespace, TransId
 from common.message import topics
 from common.message.activation import ActivationMessage
 from common.message.topics import Topic
-from common.settings import UserEventSettings
+from common.settings import TracingSettings, UserEventSettings
 from common.store.catalog import Catalog
+from common.telemetry.spans import Spans
+from common.telemetry.telling import Telling
 from common.user_events import UserEvents
 from controller.invoke.compositions import Bounds, Compositions
 from controller.invoke.invocation import Accepted, Finished, Invocation, Invoked
@@ -111,6 +113,7 @@ class Controller:
         self.events = UserEvents(
             "controller0", self.bus, self.clock, UserEventSettings(enabled=True)
         )
+        self.telling = Telling(self.events, Spans(self.clock, TracingSettings(), None))
         self.primitives = Primitives()
         resolver = Resolver(self.catalog)
         self.compositions = Compositions(
@@ -119,7 +122,7 @@ class Controller:
             primitives=self.primitives,
             resolver=resolver,
             notes=Notes(resolver, self.catalog.actions, self.blobs, self.clock),
-            records=OwnRecords(self.activations, self.told.append, self.events),
+            records=OwnRecords(self.activations, self.told.append, self.telling),
             clock=self.clock,
             bounds=Bounds(length=3, under_way=2),
         )

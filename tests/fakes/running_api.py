@@ -24,6 +24,7 @@ from common.settings import (
     LimitSettings,
     Settings,
     StreamSettings,
+    TracingSettings,
     UserEventSettings,
 )
 from common.store.catalog import Catalog
@@ -39,6 +40,8 @@ from common.store.port import (
 )
 from common.store.registries import RegistryStore
 from common.store.secrets_file import Seal
+from common.telemetry.spans import Spans
+from common.telemetry.telling import Telling
 from common.user_events import UserEvents
 from controller.app import Services, build_app
 from controller.balance.inflight import OnEnd
@@ -365,7 +368,9 @@ async def running_api(
         invoker_health=lambda: {
             f"invoker{n}/{n}": "up" if up else "down" for n, up in health.items()
         },
-        own_records=OwnRecords(activations, streams.ended, events),
+        own_records=OwnRecords(
+            activations, streams.ended, Telling(events, Spans(clock, TracingSettings(), None))
+        ),
         streams=streams,
         event_streams=EventStreams(bus, StreamSettings(), are_told=False),
         health=Health(clock, "invokers"),

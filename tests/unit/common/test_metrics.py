@@ -82,12 +82,12 @@ def test_every_series_exists_before_anything_happened() -> None:
 
 def test_every_name_says_part_what_and_unit() -> None:
     counted = "records|messages|activations|compositions|sandboxes|dependencies|images|networks"
-    counted += "|connections|news|feeds|budgets"
+    counted += "|connections|news|feeds|budgets|spans"
     units = rf"(total|seconds|bytes|megabytes|{counted})"
     for family in metrics.REGISTRY.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         assert re.fullmatch(
-            rf"brisk_(controller|invoker|pool|driver|store|bus|http|entitlement|health|log|namespace|stream|(user_)?events)_[a-z_]*{units}",
+            rf"brisk_(controller|invoker|pool|driver|store|bus|http|entitlement|health|log|namespace|stream|tracing|(user_)?events)_[a-z_]*{units}",
             name,
         )
         assert family.documentation.endswith(".")

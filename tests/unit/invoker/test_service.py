@@ -22,10 +22,10 @@ from common.ids import ControllerId, InvokerId
 from common.message import encoding, topics
 from common.message.activation import ActivationMessage
 from common.message.completion import Completion
-from common.settings import UserEventSettings
+from common.settings import Settings
 from common.store.actions import ActionStore
 from common.store.port import ActivationStore, Corrupted, Missing, StoreUnavailable
-from common.user_events import UserEvents
+from common.telemetry.telling import Telling
 from invoker import outcome
 from invoker import service as service_module
 from invoker.actions import PatientActions
@@ -111,7 +111,7 @@ async def running(
             actions=PatientActions(cast(ActionStore, platform.actions), clock, wait_s=wait_s),
             activations=cast(ActivationStore, platform),
             clock=clock,
-            events=UserEvents("invoker0", platform.bus, clock, UserEventSettings()),
+            telling=Telling.of("invoker0", platform.bus, clock, Settings()),
             max_under_way=20,
         )
         platform.invoker = invoker

@@ -1,0 +1,1 @@
+"""What a process tells of activations and requests, beside their records."""
