@@ -185,8 +185,11 @@ class Queries:
         path = self._path(shard)
         try:
             with ExitStack() as stack:
+                # A connection that is still open to a file that is gone is not asked either.
                 try:
-                    db = stack.enter_context(self._readers.snapshot(path))
+                    db = (
+                        stack.enter_context(self._readers.snapshot(path)) if path.exists() else None
+                    )
                 except StoreUnavailable:
                     if path.exists():
                         raise
