@@ -30,6 +30,7 @@ from tests.bench import (
     loading,
     neighbour,
     outside,
+    pages,
     processes,
     sequences,
     weight,
@@ -209,14 +210,18 @@ def hostile_code() -> list[Measured]:
 
 def weights(platform: RunningPlatform) -> list[Measured]:
     """Compare calls that print, carry much, or come by a URL with those that do not."""
-    lines = [compared(Promise.LINES, *weight.of_lines_us(platform), "µs")]
-    for promise, measure, code in (
-        (Promise.MEGABYTE, weight.of_a_megabyte_us, weight.ECHO),
-        (Promise.PAGE, weight.of_a_page_us, CODE),
-    ):
-        with direct_runtime(code) as url, ThinClient(url) as runtime:
-            lines.append(compared(promise, *measure(platform, runtime), "µs"))
-    return lines
+    with direct_runtime(weight.ECHO) as url, ThinClient(url) as runtime:
+        megabyte_us = weight.of_a_megabyte_us(platform, runtime)
+    with direct_runtime() as url:
+        found = pages.measure(platform, url)
+    per_s, direct_per_s = found.per_s
+    return [
+        compared(Promise.LINES, *weight.of_lines_us(platform), "µs"),
+        compared(Promise.MEGABYTE, *megabyte_us, "µs"),
+        compared(Promise.PAGE, *found.standard_us, "µs"),
+        compared(Promise.PAGE_BARE, *found.bare_us, "µs"),
+        Measured(Promise.PAGE_RATE, f"{direct_per_s:.0f} ÷ {per_s:.0f}", direct_per_s / per_s),
+    ]
 
 
 def many_actions() -> list[Measured]:

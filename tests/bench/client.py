@@ -41,7 +41,15 @@ class ThinClient:
 
     def send(self, request: bytes) -> tuple[int, bytes]:
         """Return status and body of the answer."""
+        self.begin(request)
+        return self.end()
+
+    def begin(self, request: bytes) -> None:
+        """Send a request; `end` has to follow."""
         self._socket.sendall(request)
+
+    def end(self) -> tuple[int, bytes]:
+        """Return status and body of the answer to what was begun."""
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self._more()
@@ -67,7 +75,7 @@ class ThinClient:
 
 
 class StandardClient:
-    """Sends POSTs as `http.client` does."""
+    """Sends requests as `http.client` does."""
 
     def __init__(self, url: str, auth: str | None = None) -> None:
         parts = urlsplit(url)
@@ -85,10 +93,10 @@ class StandardClient:
     ) -> None:
         self._connection.close()
 
-    def time_us(self, path: str, body: bytes) -> float:
+    def time_us(self, path: str, body: bytes, method: str = "POST") -> float:
         """Return how long one round trip took. The status must be 200."""
         start_ns = time.perf_counter_ns()
-        self._connection.request("POST", path, body, self._headers)
+        self._connection.request(method, path, body, self._headers)
         answer = self._connection.getresponse()
         text = answer.read()
         elapsed_us = (time.perf_counter_ns() - start_ns) / 1000

@@ -14,8 +14,8 @@ from tests.fakes.embedded import RunningPlatform
 CODE: Final = "def main(args):\n    return {'body': 'Hello'}\n"
 PATH: Final = "/api/v1/web/guest/default/page"
 AT_ONCE: Final = 8
-ROUNDS: Final = 6
-BURSTS: Final = 50
+ROUNDS: Final = 5
+BURSTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a call costs that prints, that carries a megabyte, and that comes in by a URL."""
+"""What a call costs that prints, and one that carries a megabyte."""
 
 import statistics
 from collections.abc import Callable
@@ -19,7 +19,6 @@ def main(args):
     return {{}}
 """
 SILENT: Final = "def main(args):\n    return {}\n"
-PAGE: Final = "def main(args):\n    return {'body': 'Hello'}\n"
 
 
 def of_lines_us(platform: RunningPlatform) -> tuple[float, float]:
@@ -27,7 +26,7 @@ def of_lines_us(platform: RunningPlatform) -> tuple[float, float]:
     with ThinClient(platform.url, platform.auth) as client:
         printing, silent = _call(client, "prints", PRINTS), _call(client, "silent", SILENT)
     with ThinClient(platform.url, platform.auth) as client:
-        return _medians(lambda: client.time_us(printing), lambda: client.time_us(silent), 100)
+        return medians(lambda: client.time_us(printing), lambda: client.time_us(silent), 100)
 
 
 def of_a_megabyte_us(platform: RunningPlatform, runtime: ThinClient) -> tuple[float, float]:
@@ -40,20 +39,10 @@ def of_a_megabyte_us(platform: RunningPlatform, runtime: ThinClient) -> tuple[fl
     with ThinClient(platform.url, platform.auth) as client:
         call = _call(client, "echo", ECHO, encode(arguments))
     with ThinClient(platform.url, platform.auth) as client:
-        return _medians(lambda: client.time_us(call), lambda: runtime.time_us(direct), 5)
+        return medians(lambda: client.time_us(call), lambda: runtime.time_us(direct), 5)
 
 
-def of_a_page_us(platform: RunningPlatform, runtime: ThinClient) -> tuple[float, float]:
-    """Return the medians of a web action's call, and of the runtime's own."""
-    direct = runtime.request("POST", "/run", encode({"value": {"name": "World"}}))
-    with ThinClient(platform.url, platform.auth) as client:
-        _put(client, "page", PAGE, annotations=[{"key": "web-export", "value": True}])
-    with ThinClient(platform.url) as client:  # anybody may, and browsers send no credentials
-        page = client.request("GET", "/api/v1/web/guest/default/page", b"")
-        return _medians(lambda: client.time_us(page), lambda: runtime.time_us(direct), 100)
-
-
-def _medians(
+def medians(
     one: Callable[[], float], other: Callable[[], float], calls: int
 ) -> tuple[float, float]:
     """Measure both in blocks that alternate; the first block of each only warms up."""
@@ -67,12 +56,13 @@ def _medians(
 
 def _call(client: ThinClient, name: str, code: str, body: bytes = b"{}") -> bytes:
     """Store an action, and return the bytes of a call of it."""
-    _put(client, name, code)
+    put(client, name, code)
     path = f"/api/v1/namespaces/_/actions/{name}?blocking=true&result=true"
     return client.request("POST", path, body)
 
 
-def _put(client: ThinClient, name: str, code: str, **fields: Any) -> None:
+def put(client: ThinClient, name: str, code: str, **fields: Any) -> None:
+    """Store an action; *fields* are the rest of its document."""
     document = {"exec": {"kind": "python:default", "code": code}, **fields}
     path = f"/api/v1/namespaces/_/actions/{name}?overwrite=true"
     status, answer = client.send(client.request("PUT", path, encode(document)))
