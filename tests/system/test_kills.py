@@ -186,7 +186,8 @@ def test_whatever_is_killed_each_promise_has_one_record_and_one_bill(
                    within_s=30)  # fmt: skip
         check(api, ledger, order)
         running.stop()
-    wait_until(lambda: running.left() == [], f"left after {ledger.kills}: {running.left()}")
+    wait_until(lambda: running.left() == [], f"left after {ledger.kills}: {running.left()}",
+                   within_s=30)  # fmt: skip
     assert mounted_below(tmp_path) == []
     sandboxes = running.data / "sandboxes"
     assert [path.name for path in sandboxes.rglob("*") if path.is_file()] == []
